@@ -30,7 +30,7 @@ _POLICY = (
 )
 async def get_openapi(request: web.Request) -> web.Response:
     """Read this document."""
-    document: dict[str, Any] = request.config_dict[OPENAPI]
+    document: dict[str, Any] = request.config_dict[OPENAPI]()
     return json_response(document)
 
 
@@ -43,7 +43,7 @@ async def get_openapi(request: web.Request) -> web.Response:
 async def get_docs(request: web.Request) -> web.Response:
     """Read the reference as a page."""
     return web.Response(
-        text=_page(request.config_dict[OPENAPI]["info"]["title"]),
+        text=_page(request.config_dict[OPENAPI]()["info"]["title"]),
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": _POLICY},

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from billing.checkout.service.desk_phones import DeskPhones
-from billing.core.actor import Role
 from billing.core.ids import ProviderAccountId
 from billing.ops.readiness import ReadinessCheck
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller, KeyRing
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
@@ -85,8 +85,10 @@ class AppState:
 
 
 APP_STATE = web.AppKey("app_state", AppState)
-ROLES: web.AppKey[Mapping[Any, frozenset[Role]]] = web.AppKey("roles", Mapping)
-OPENAPI: web.AppKey[dict[str, Any]] = web.AppKey("openapi", dict)
+RIGHTS: web.AppKey[Mapping[Any, Right]] = web.AppKey("rights", Mapping)
+OPENAPI: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
+"""Gives the OpenAPI document of the application, which is written once for each process."""
+STATE = web.RequestKey("state", AppState)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, object])
@@ -94,7 +96,5 @@ LOG_FIELDS = web.RequestKey("log_fields", dict[str, object])
 
 
 def app_state(request: web.Request) -> AppState:
-    """The state of the application that serves a request, also in a sub-application."""
-    found = request.config_dict[APP_STATE]
-    assert isinstance(found, AppState)
-    return found
+    """The state of the application that serves a request, which the outermost middleware put there."""
+    return request[STATE]

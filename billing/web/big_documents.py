@@ -15,8 +15,17 @@ BIG_BODY = 96 * 1024
 """A claim file or visit of this many bytes is big: some 100 lines, a tenth of a second of computing."""
 
 _BY_BODY = frozenset({"/v1/visits", "/v1/quotes", "/v1/quotes/what-if", "/v1/claims/check"})
-_ALWAYS = frozenset({("POST", "/v1/tariffs"), ("GET", "/v1/tariffs/{id}/changes")})
-"""A small workbook may contain a huge sheet; the changes of a list compare two complete lists."""
+_ALWAYS = frozenset(
+    {
+        ("POST", "/v1/tariffs"),
+        ("GET", "/v1/tariffs/{id}/changes"),
+        ("POST", "/v1/bank-statements"),
+        ("POST", "/v1/settlements"),
+        ("POST", "/v1/match-runs"),
+    }
+)
+"""A small workbook may contain a huge sheet, files of banks are long and runs match all their lines; the changes of a
+list compare two lists."""
 
 _OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
 _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})

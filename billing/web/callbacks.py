@@ -3,8 +3,9 @@
     GET, POST /callbacks/{organization}/{account}[/{path_suffix}]
 
 This module decides nothing: the provider adapter reads the callback and writes the reply, the intake returns the
-verdict. A client that disconnects changes nothing, because the writer of the intake queue processes the delivery.
-Source: docs/design.md §5.
+verdict. A bad signature gets the reply that the adapter raised with it, HTTP status included, and nothing is stored
+(docs/path.md). A client that disconnects changes nothing, because the writer of the intake queue processes the
+delivery. Source: docs/design.md §5.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from billing.checkout.service.bill_inquiry import find_bill
 from billing.core.errors import BillingError, CommitUnknown, NotFound, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.organizations.service.context import ProviderAccount
-from billing.payments.service.apply_notices import Delivery
+from billing.payments.service.payment_events import Delivery
 from billing.web.app_state import LOG_FIELDS, AppState, app_state
 from billing.web.client_address import source_address
 from billing.web.request_bodies import BodyUnreadable, read_body

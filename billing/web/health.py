@@ -23,17 +23,17 @@ class HealthDocument(TypedDict):
 class ReadinessDetails(TypedDict):
     """Details of the failing parts, with a key: tasks of the process, partitions, accounts of the key's organization.
 
-    `stopped_accounts` are the ids of throttled provider accounts: they are answered "try later", because too many of
-    their deliveries could not be written. `silent_accounts` have an open circuit: they are not called after several
-    failures in a row. `unusable_accounts` have invalid settings, with the reason. The other accounts work, so the
-    process is ready. `task_restarts` counts restarted tasks.
+    Accounts are given by their ids. `throttled_accounts` are answered "try later", because too many of their
+    deliveries could not be written. `circuit_open_accounts` are not called after several failures in a row.
+    `unusable_accounts` have invalid settings, with the reason. The other accounts work, so the process is ready.
+    `task_restarts` counts restarted tasks.
     """
 
     missing_partitions: list[str]
     tasks_down: list[str]
     task_restarts: dict[str, int]
-    stopped_accounts: list[str]
-    silent_accounts: list[str]
+    throttled_accounts: list[str]
+    circuit_open_accounts: list[str]
     unusable_accounts: dict[str, str]
 
 
@@ -43,7 +43,8 @@ class ReadinessDocument(TypedDict):
     `schema` is `ok` also where the database has later migrations that are stated to be compatible with this version.
     `partitions` is `missing` where rows of now have none, `ending` where those of next week have none. `tasks` is
     `down` while a queue writer or a loop of this process has ended and is not started again yet. `accounts` is
-    `degraded` where a provider account is stopped, silent or unusable. `details` need a key; null without one.
+    `degraded` where a provider account is throttled, has an open circuit or is unusable. `details` need a key; null
+    without one.
     """
 
     status: Annotated[str, enum_schema(("ready", "not_ready"))]
@@ -65,14 +66,15 @@ async def get_health(_request: web.Request) -> web.Response:
     Operation(
         tag="health",
         responses={HTTPStatus.OK: ReadinessDocument, HTTPStatus.SERVICE_UNAVAILABLE: ReadinessDocument},
+        problems=(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),  # of a wrong key; without one there are no details
     )
 )
 async def get_readiness(request: web.Request) -> web.Response:
     """Return 200 where the process is ready, else 503, with a status for each part; details with a key."""
     app = app_state(request)
     readiness = await app.readiness.check()
-    stopped = app.intake.throttled_accounts()
-    silent = {key for key, line in app.provider_calls().items() if line.is_circuit_open}
+    throttled = app.intake.throttled_accounts()
+    circuit_open = {key for key, stats in app.provider_calls().items() if stats.is_circuit_open}
     unusable = dict(app.context.accounts.unusable())
     details: ReadinessDetails | None = None
     if readiness.database == FINE and "Authorization" in request.headers:
@@ -82,8 +84,8 @@ async def get_readiness(request: web.Request) -> web.Response:
             "missing_partitions": list(readiness.missing_partitions),
             "tasks_down": list(readiness.tasks_down),
             "task_restarts": dict(app.context.background.restarts()),
-            "stopped_accounts": sorted(str(key) for key in stopped & own),
-            "silent_accounts": sorted(str(key) for key in silent & own),
+            "throttled_accounts": sorted(str(key) for key in throttled & own),
+            "circuit_open_accounts": sorted(str(key) for key in circuit_open & own),
             "unusable_accounts": {
                 name: reason for name, reason in unusable.items() if name.startswith(f"{organization_id}/")
             },
@@ -95,7 +97,7 @@ async def get_readiness(request: web.Request) -> web.Response:
             "schema": readiness.schema,
             "partitions": readiness.partitions,
             "tasks": readiness.tasks,
-            "accounts": "degraded" if stopped or silent or unusable else FINE,
+            "accounts": "degraded" if throttled or circuit_open or unusable else FINE,
             "details": details,
         },
         status=HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,

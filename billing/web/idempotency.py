@@ -1,4 +1,7 @@
-"""The Idempotency-Key of a creating request: reads the request with a hash of its body, marks a repeated response."""
+"""The Idempotency-Key of a creating request: reads the request with a hash of its body, marks a repeated response.
+
+`db/idempotency.py` stores the request in the transaction of its use case and finds a repeat.
+"""
 
 import hashlib
 import re
@@ -38,10 +41,12 @@ def require_key(request: web.Request) -> str:
 
 
 def read_idempotent_request(request: web.Request, key: str, content: bytes) -> IdempotentRequest:
-    """The idempotent request: route, key, and a hash of media type and body."""
+    """The idempotent request: route, key, and a hash of media type, body, and what the path names."""
     resource = request.match_info.route.resource
     assert resource is not None, "a handler runs on a resource"
     sent = request.content_type.encode() + b"\n" + content
+    if request.match_info:
+        sent = request.path.encode() + b"\n" + sent
     return IdempotentRequest(
         caller=request[CALLER].name,
         route=f"{request.method} {resource.canonical}",

@@ -33,10 +33,11 @@ class Metrics:
         restarts: Callable[[], Mapping[str, int]] = dict,
         log_lines_lost: Callable[[], int] = int,
         unreachable: Callable[[], int] = int,
+        dead_letters: Callable[[], int] = int,
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
-        self.registry.register(_Process(restarts, log_lines_lost, unreachable))
+        self.registry.register(_Process(restarts, log_lines_lost, unreachable, dead_letters))
         self.registry.register(_Calls(provider_calls))
         self._requests = Histogram(
             "vienphi_request_seconds",
@@ -99,14 +100,16 @@ class _Callbacks(Collector):
 
 
 class _Process(Collector):
-    """Failures of the process: restarted tasks, lost log lines, unreachable providers."""
+    """Failures of the process: restarted tasks, lost log lines, unreachable providers, dead letters."""
 
     def __init__(
         self,
         restarts: Callable[[], Mapping[str, int]],
         log_lines_lost: Callable[[], int],
         unreachable: Callable[[], int],
+        dead_letters: Callable[[], int],
     ) -> None:
+        self._dead_letters = dead_letters
         self._restarts = restarts
         self._unreachable = unreachable
         self._log_lines_lost = log_lines_lost
@@ -126,6 +129,11 @@ class _Process(Collector):
         )
         unreachable.add_metric((), self._unreachable())
         yield unreachable
+        dead_letters = CounterMetricFamily(
+            "vienphi_dead_letters_total", "Verified deliveries that could not be applied, stored for a person"
+        )
+        dead_letters.add_metric((), self._dead_letters())
+        yield dead_letters
 
 
 class _Calls(Collector):

@@ -9,9 +9,10 @@ from structlog.contextvars import bind_contextvars
 
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
-from billing.web.app_state import CALLER, LOG_FIELDS, REQUEST_ID, ROLES, app_state
+from billing.web.app_state import APP_STATE, CALLER, LOG_FIELDS, REQUEST_ID, RIGHTS, STATE, app_state
 from billing.web.big_documents import big_body
 from billing.web.client_address import source_address
+from billing.web.facility_limits import limit_answer, limit_request
 from billing.web.metrics import METRICS
 from billing.web.operation import operation_of
 from billing.web.pagination import read_query
@@ -34,6 +35,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     The log line contains the route, never the path: paths and queries of callbacks may contain signatures.
     """
     started = time.perf_counter()
+    application = request.config_dict
+    request[STATE] = application[APP_STATE]
     request_id = _request_id(request)
     request[REQUEST_ID] = request_id
     log_fields: dict[str, object] = {}
@@ -50,9 +53,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else None
     elapsed_s = time.perf_counter() - started
-    request.config_dict[METRICS].record_request(
-        method=request.method, route=route, status=response.status, seconds=elapsed_s
-    )
+    application[METRICS].record_request(method=request.method, route=route, status=response.status, seconds=elapsed_s)
     log.info(
         "request_answered",
         method=request.method,
@@ -91,19 +92,29 @@ async def _admit(request: web.Request) -> None:
 
 @web.middleware
 async def authenticate_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Authenticate the key, check the roles of the route, and store the caller in the request.
+    """Authenticate the key, check the right of the route, and store the caller in the request.
 
     Raises NotAuthenticated and NotPermitted.
     """
     caller = await caller_of(request)
     request[CALLER] = caller
     request[LOG_FIELDS]["organization"] = caller.organization_id
-    permitted = request.config_dict[ROLES].get(request.match_info.handler)
-    if permitted is not None:  # an unknown path is 404 for a valid key
-        caller.require(permitted)
+    right = request.config_dict[RIGHTS].get(request.match_info.handler)
+    if right is not None:  # an unknown path is 404 for a valid key
+        caller.require(right)
+        if "facility_code" in request.match_info:
+            caller.require_facility(request.match_info["facility_code"])
         _refuse_unknown_query(request)
+        scope = await limit_request(request, caller)
+        if scope is not None:
+            return await limit_answer(request, caller, scope, await _answer(request, handler, is_known=True))
+    return await _answer(request, handler, is_known=right is not None)
+
+
+async def _answer(request: web.Request, handler: Handler, *, is_known: bool) -> web.StreamResponse:
+    """The answer of the handler, or of a document worker for a big document."""
     app = app_state(request)
-    if app.documents is not None and permitted is not None:
+    if app.documents is not None and is_known:
         body = await big_body(request, app)
         if body is not None:
             return await app.documents.forward(request, body)

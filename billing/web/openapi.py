@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from billing import __version__
+from billing.core.actor import Role
 from billing.web.idempotency import HEADER, REPLAYED
 from billing.web.openapi_examples import read_examples
 from billing.web.operation import Content, Operation, Parameter, Route, operation_of
@@ -128,7 +129,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "description": _description(route, rest.strip()),
         "parameters": _parameters(route, operation),
         "responses": _responses(route, operation, schemas),
-        "security": [] if route.roles is None else [{"key": []}],
+        "security": [] if route.right is None else [{"key": []}],
     }
     if operation.request is not None or operation.request_contents:
         content: Json = {}
@@ -156,8 +157,9 @@ def _add_example(document: Json, example: Mapping[str, Any]) -> None:
 
 
 def _description(route: Route, rest: str) -> str:
-    roles = "" if route.roles is None else f"Roles: {', '.join(sorted(role.value for role in route.roles))}."
-    return "\n\n".join(part for part in (rest, roles) if part)
+    roles = ", ".join(role.value for role in Role if role in route.roles)
+    right = "" if route.right is None else f"Right: {route.right}. Roles: {roles}."
+    return "\n\n".join(part for part in (rest, right) if part)
 
 
 def _parameters(route: Route, operation: Operation) -> list[Json]:
@@ -217,7 +219,7 @@ def _responses(route: Route, operation: Operation, schemas: _Schemas) -> Json:
 def _refusals(route: Route, operation: Operation) -> Iterable[HTTPStatus]:
     yield from operation.problems
     yield from _ALWAYS
-    if route.roles is not None:
+    if route.right is not None:
         yield from _WITH_KEY
     if operation.request is not None or operation.request_contents:
         yield from _WITH_BODY

@@ -1,6 +1,6 @@
 """The description of an operation, next to its handler: request, responses, parameters. `openapi.py` writes it.
 
-The decorator `operation` describes a handler; `routes.py` gives the handler an address and the roles that may call it.
+The decorator `operation` describes a handler; `routes.py` gives the handler an address and the right that it needs.
 The summary is the first sentence of the handler's docstring. Nothing here changes how a request is answered.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from billing.core.actor import Role
+from billing.organizations.domain.rights import Right, roles_with
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,12 +60,26 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path with its handler; `roles` is None where no key is required."""
+    """A path with its handler; `right` is None where no key is required."""
 
     method: str
     path: str
     handler: Handler
-    roles: frozenset[Role] | None = None
+    right: Right | None = None
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles that may call it; empty where no key is required."""
+        return frozenset() if self.right is None else roles_with(self.right)
+
+
+PREFIX = "/v1"
+"""The path prefix of every route that needs a key."""
+
+
+def api_route(method: str, path: str, handler: Handler, right: Right) -> Route:
+    """A route below `PREFIX`, which a key with the right may call."""
+    return Route(method=method, path=PREFIX + path, handler=handler, right=right)
 
 
 _OPERATIONS: dict[Handler, Operation] = {}

@@ -21,6 +21,8 @@ LIMIT_MAX = 200
 _UUID_BYTES = 16
 _VALUE_LENGTH_MAX = 100
 Choice = TypeVar("Choice", bound=StrEnum)
+Row = TypeVar("Row")
+Id = TypeVar("Id", bound=UUID)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -128,8 +130,14 @@ def read_query(request: web.Request, known: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def read_filter_id(page: Page, name: str) -> UUID | None:
-    """A filter that is an id; None where it is not given. Raises InvalidQuery."""
+def read_filter_id(page: Page, name: str, typed: Callable[[UUID], Id]) -> Id | None:
+    """A filter that is an id of the type `typed`; None where it is not given. Raises InvalidQuery."""
+    found = read_filter_uuid(page, name)
+    return None if found is None else typed(found)
+
+
+def read_filter_uuid(page: Page, name: str) -> UUID | None:
+    """A filter that is an id without a type of its own; None where it is not given. Raises InvalidQuery."""
     text = page.filters.get(name)
     if text is None:
         return None
@@ -142,13 +150,16 @@ def read_filter_id(page: Page, name: str) -> UUID | None:
     return found
 
 
-def page_document(
-    rows: Sequence[Mapping[str, Any]], page: Page, write: Callable[[Mapping[str, Any]], object]
-) -> dict[str, object]:
+def page_document(rows: Sequence[Row], page: Page, write: Callable[[Row], object]) -> dict[str, object]:
     """The document of a page. `rows` contain one row more than the limit if a further page exists."""
     shown = rows[: page.limit]
     more = len(rows) > page.limit
-    return {"items": [write(row) for row in shown], "next_cursor": write_cursor(shown[-1]["id"]) if more else None}
+    return {"items": [write(row) for row in shown], "next_cursor": write_cursor(_id(shown[-1])) if more else None}
+
+
+def _id(row: Any) -> UUID:
+    found: UUID = row["id"] if isinstance(row, Mapping) else row.id
+    return found
 
 
 def write_cursor(last: UUID) -> str:

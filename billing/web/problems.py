@@ -2,7 +2,9 @@
 
 A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
 in the log), `errors` [{field, detail}] where fields are known, `findings` where a claim file could not be read, and
-`payments` where an invoice is paid already, `intent_id` where a provider could not be reached for an intent.
+`payments` where an invoice is paid already, `intent_id` where a provider could not be reached for an intent, `version`
+where a newer version of a visit, a charge or an exception is known, `blockers` [{kind, line}] where a visit cannot be
+billed yet.
 """
 
 import json
@@ -13,7 +15,8 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from billing.checkout.service.intents import INSTRUCTION_TIMEOUT, InvoiceAlreadyPaid, ProviderUnreachable
+from billing.checkout.service.intent_targets import InvoiceAlreadyPaid
+from billing.checkout.service.intents import INSTRUCTION_TIMEOUT, ProviderUnreachable
 from billing.core.errors import (
     BillingError,
     CommitUnknown,
@@ -26,6 +29,11 @@ from billing.core.errors import (
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.db.idempotency import RequestStillRunning
 from billing.organizations.service.api_keys import NotAuthenticated, NotPermitted
+from billing.reconciliation.domain.exception_case import ExceptionChanged
+from billing.visit_accounts.domain.account import StaleVersion, VersionConflict
+from billing.visit_accounts.domain.charge import ChargesRejected
+from billing.visit_accounts.domain.discharge import DischargeBlocked
+from billing.visit_accounts.domain.message import MessageUnreadable
 from billing.visit_accounts.service.record_visits import NoReadableVisit
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.web.anonymous import TooManyRequests
@@ -41,6 +49,7 @@ RETRY_AFTER_S = 2
 
 _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
+    MessageUnreadable: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyMissing: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyInvalid: HTTPStatus.BAD_REQUEST,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
@@ -86,6 +95,8 @@ class Problem:
     findings: tuple[Finding, ...] = ()
     payments: tuple[str, ...] = ()
     intent_id: str | None = None
+    version: int | None = None
+    blockers: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -115,6 +126,8 @@ def problem_of(error: Exception) -> Problem:
         findings=findings,
         payments=tuple(map(str, error.payments)) if isinstance(error, InvoiceAlreadyPaid) else (),
         intent_id=str(error.intent_id) if isinstance(error, ProviderUnreachable) else None,
+        version=error.version if isinstance(error, StaleVersion | VersionConflict | ExceptionChanged) else None,
+        blockers=_blockers(error),
         headers=_headers(status, error),
     )
 
@@ -142,6 +155,10 @@ def write_problem(problem: Problem, *, request_id: str) -> web.Response:
         document["payments"] = list(problem.payments)
     if problem.intent_id is not None:
         document["intent_id"] = problem.intent_id
+    if problem.version is not None:
+        document["version"] = problem.version
+    if problem.blockers:
+        document["blockers"] = [{"kind": kind, "line": line} for kind, line in problem.blockers]
     return web.Response(
         status=problem.status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
@@ -165,7 +182,15 @@ def _of_routing(error: web.HTTPException) -> Problem:
 def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
     if isinstance(error, InvalidBody):
         return error.errors
+    if isinstance(error, ChargesRejected):
+        return tuple((each.field, f"line {each.line}: {each.code}: {each.detail}") for each in error.refusals)
     return ((error.field, error.detail),) if error.field else ()
+
+
+def _blockers(error: BillingError) -> tuple[tuple[str, str], ...]:
+    if not isinstance(error, DischargeBlocked):
+        return ()
+    return tuple((blocker.kind.value, blocker.line) for blocker in error.blockers)
 
 
 def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:

@@ -6,7 +6,7 @@ An unreadable body is rejected before a use case is called. This module does not
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar, get_args
 from uuid import UUID
 
@@ -80,11 +80,13 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
     Raises BodyTooLarge (as soon as that is known), BodyTooSlow, MediaTypeNotSupported for a compressed body, and
     BodyUnreadable where the connection ended before the body did.
     """
+    too_large = BodyTooLarge(f"at most {size_max} bytes are taken here")
     if BODY in request:
+        if len(request[BODY]) > size_max:
+            raise too_large
         return request[BODY]
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise MediaTypeNotSupported("send the body without compression")
-    too_large = BodyTooLarge(f"at most {size_max} bytes are taken here")
     if request.content_length is not None and request.content_length > size_max:
         raise too_large
     content = bytearray()
@@ -187,3 +189,14 @@ def read_day(text: str, *, field: str) -> date:
         return date.fromisoformat(text)
     except ValueError as cause:
         raise InvalidValue(f"{field} is a day, written as 2026-07-01", field=field) from cause
+
+
+def read_time(text: str, *, field: str) -> datetime:
+    """A time in ISO 8601 with its zone. Raises InvalidValue."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as cause:
+        raise InvalidValue(f"{field} is a time, written as 2026-07-01T09:00:00+07:00", field=field) from cause
+    if time.tzinfo is None:
+        raise InvalidValue(f"{field} states its zone, as +07:00", field=field)
+    return time

@@ -1,10 +1,15 @@
 """Schemas that several resources share; the other schemas are next to their handlers."""
 
 from collections.abc import Iterable
-from typing import Any, Generic, NotRequired, TypeVar
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Generic, NotRequired, TypeVar
+from uuid import UUID
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
+
+from billing.visits.domain.finding import FindingCode
 
 Item = TypeVar("Item")
 
@@ -15,6 +20,24 @@ def enum_schema(values: Iterable[str]) -> Any:
 
 
 EXACTLY = ConfigDict(extra="forbid")
+
+
+class Document(BaseModel):
+    """A document that `model_validate` builds from the attributes of a value; its fields are those attributes."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+def _text_of(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value) if isinstance(value, UUID) else value
+
+
+Text = Annotated[str, BeforeValidator(_text_of)]
+"""An id, a time or a day in ISO 8601, or a number with decimals, as text."""
 
 
 @with_config(EXACTLY)
@@ -39,7 +62,7 @@ class SharesDocument(TypedDict):
 class FindingDocument(TypedDict):
     """A finding about the input, with its place, in the field names of the data standard."""
 
-    code: str
+    code: Annotated[str, enum_schema(FindingCode)]
     file: str
     hoso: int | None
     MA_LK: str
@@ -97,3 +120,5 @@ class ProblemDocument(TypedDict):
     errors: NotRequired[list[FieldErrorDocument]]
     findings: NotRequired[list[FindingDocument]]
     payments: NotRequired[list[str]]
+    version: NotRequired[int]
+    blockers: NotRequired[list[dict[str, str]]]

@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 from aiohttp import web, web_response
 
@@ -16,17 +18,17 @@ from billing.organizations.service.api_keys import KeyRing
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousTraffic
-from billing.web.app_state import APP_STATE, OPENAPI, ROLES, AppState, Networks, ProviderCallStats, WebLimits
+from billing.web.app_state import APP_STATE, OPENAPI, RIGHTS, AppState, Networks, ProviderCallStats, WebLimits
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.document_workers import DocumentWorkers
 from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
 from billing.web.middleware import add_security_headers, authenticate_caller, request_middleware
 from billing.web.openapi import write_openapi
-from billing.web.operation import Route
+from billing.web.operation import PREFIX, Route
 from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
-from billing.web.routes import API, OPEN, PREFIX
+from billing.web.routes import API, OPEN
 
 _GC_THRESHOLD = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
@@ -75,12 +77,14 @@ def create_application(
         restarts=context.background.restarts,
         log_lines_lost=log_lines_lost,
         unreachable=lambda: context.unreachable,
+        dead_letters=lambda: intake.dead_letters,
     )
     intake.observe(metrics.record_batch)
     application.cleanup_ctx.append(_monitor_xmin)
     application.on_response_prepare.append(add_security_headers)
-    application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
-    application[OPENAPI] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
+    application[RIGHTS] = {route.handler: route.right for route in API if route.right is not None}
+    document: Callable[[], dict[str, Any]] = _openapi
+    application[OPENAPI] = document
     for route in OPEN:
         _add(application, route)
     add_callback_routes(application)
@@ -92,16 +96,20 @@ def create_application(
 
 
 @asynccontextmanager
-async def serving(application: web.Application, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    application: web.Application, *, host: str = "127.0.0.1", port: int = 0, is_shared: bool = False
+) -> AsyncIterator[str]:
     """Serve until left; gives the address, with the port the system chose where `port` is 0.
 
-    Leaving takes no further connection and lets requests under way finish, `shutdown_timeout_s` at most.
+    Leaving takes no further connection and lets requests under way finish, `shutdown_timeout_s` at most. Where the port
+    `is_shared`, other processes of the same user listen on it too, and the system divides the connections.
     """
+    application[OPENAPI]()  # before the first request: it takes a third of a second
     runner = _runner(application)
     await runner.setup()
     _tune_garbage_collector()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, reuse_port=is_shared or None).start()
         bound_port = runner.addresses[0][1]
         yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
     finally:
@@ -118,6 +126,15 @@ async def serving_socket(application: web.Application, path: str) -> AsyncIterat
         yield
     finally:
         await runner.cleanup()
+
+
+@cache
+def _openapi() -> dict[str, Any]:
+    """The document of all routes, built once in a process (0.4 s) before the first application serves.
+
+    Commands that serve nothing never build it.
+    """
+    return write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
 
 
 def _runner(application: web.Application) -> web.AppRunner:

@@ -146,7 +146,48 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
             "recorded.",
         ),
     },
+    PatientState.STANDING: {
+        _VI: Words(
+            "Mã nộp tạm ứng",
+            "Nộp số tiền tùy ý, nhiều lần, trong suốt đợt điều trị. Đã nhận {received} theo mã này.",
+            at_desk="Mã thu cố định",
+        ),
+        _EN: Words(
+            "Code for advances",
+            "Pay any amount, any number of times, during the stay. {received} received under this code.",
+            at_desk="Standing code",
+        ),
+    },
+    PatientState.CLOSED: {
+        _VI: Words(
+            "Không cần nộp",
+            "Hiện không cần nộp khoản nào theo mã này, xin đừng chuyển. Nếu đã chuyển, tiền vẫn được ghi nhận cho "
+            "người bệnh: mời hỏi quầy thu viện phí.",
+            at_desk="Đã đóng",
+        ),
+        _EN: Words(
+            "Nothing is due",
+            "Nothing is to be paid under this code now; please do not transfer. Money already sent is still recorded "
+            "for the patient: contact the payment desk.",
+            at_desk="Closed",
+        ),
+    },
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StateLabel:
+    """A state shown to the patient, with its labels for staff in Vietnamese and English."""
+
+    state: PatientState
+    vi: str
+    en: str
+
+
+def state_label(state: PatientState) -> StateLabel:
+    """The labels of a state for staff."""
+    return StateLabel(state, vi=WORDS[state][_VI].desk_label, en=WORDS[state][_EN].desk_label)
+
 
 START_UNKNOWN: Mapping[Language, str] = {
     _VI: (

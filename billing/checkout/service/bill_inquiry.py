@@ -6,7 +6,7 @@ collects.
 
 from datetime import datetime
 
-from billing.checkout.service.payment_codes import due_of
+from billing.checkout.domain.intent_details import IntentAmounts
 from billing.checkout.store.intents import find_inquired
 from billing.core.reference_code import is_reference_code
 from billing.organizations.service.context import ProviderAccount
@@ -30,20 +30,20 @@ async def find_bill(context: PaymentContext, account: ProviderAccount, reference
         inquired = await find_inquired(tx, account.id, reference)
     if inquired is None:
         return None
-    remaining = due_of(inquired).remaining
+    remaining = inquired.remaining
     return Bill(
         reference=reference,
         remaining=remaining,
-        state=_bill_state(IntentState(inquired["state"]), remaining, inquired["expires_at"], now=context.clock()),
-        created_at=inquired["created_at"],
-        expires_at=inquired["expires_at"],
+        state=_bill_state(inquired, now=context.clock()),
+        created_at=inquired.created_at,
+        expires_at=inquired.expires_at,
     )
 
 
-def _bill_state(state: IntentState, remaining: int, expires_at: datetime | None, *, now: datetime) -> BillState:
-    """The state of the bill. An invoice paid otherwise requests nothing; an overdue intent may not be marked yet."""
-    if state in _STATES:
-        return _STATES[state]
-    if remaining == 0:
-        return BillState.PAID
-    return BillState.EXPIRED if expires_at is not None and expires_at <= now else BillState.OPEN
+def _bill_state(inquired: IntentAmounts, *, now: datetime) -> BillState:
+    """The state of the bill. A target paid otherwise requests nothing; an overdue intent may not be marked yet."""
+    if inquired.state in _STATES:
+        return _STATES[inquired.state]
+    if inquired.remaining == 0:
+        return BillState.CANCELLED if inquired.is_closed else BillState.PAID
+    return BillState.EXPIRED if inquired.expires_at is not None and inquired.expires_at <= now else BillState.OPEN

@@ -1,38 +1,34 @@
-"""Opens intents for issued invoices and requests the payment instruction from the provider.
+"""Opens intents for invoices and deposits and requests the payment instruction from the provider.
 
 The intent is recorded and committed before the provider is called, and no transaction is open during the call. Without
 a trustworthy answer the intent is UNKNOWN: it is polled, and its payment is started again only after the provider has
 answered, 15 minutes after the intent was created, that it knows no such payment. Source: docs/design.md §5, States.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from secrets import randbelow, token_bytes
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
+from billing.checkout.domain.intent_details import IntentDetails
 from billing.checkout.domain.urls import callback_path, pay_path
-from billing.checkout.service.payment_codes import due_of, instruction_now
+from billing.checkout.service.intent_targets import IntentTarget, check_target, draft_intent
+from billing.checkout.service.payment_codes import instruction_now
 from billing.checkout.store.intents import (
-    add_intent,
     has_instruction,
     lock_intent,
     read_intent,
     save_instruction,
     set_intent_state,
 )
-from billing.checkout.store.pay_pages import add_pay_page, read_page_token
+from billing.checkout.store.pay_pages import read_page_token
 from billing.core.actor import Actor
-from billing.core.errors import InvalidValue, NotFound, Refused, Unavailable
-from billing.core.ids import IntentId, InvoiceId, OrganizationId, PaymentId
-from billing.core.money import NOTHING, Dong
-from billing.core.reference_code import RANDOM_NUMBERS, purpose_text, reference_code
+from billing.core.errors import NotFound, Refused, Unavailable
+from billing.core.ids import IntentId, OrganizationId
+from billing.core.money import Dong
+from billing.core.reference_code import purpose_text
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, RequestStillRunning, find_previous_result, save_result
-from billing.invoices.domain.invoice import Invoice, InvoiceState
-from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.store.journal import write_audit, write_message
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.intent import Intent, IntentState
@@ -40,46 +36,17 @@ from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
-from billing.payments.store.payments import read_payments_of_invoices
 from billing.payments.store.polls import restart_poll
 from providers import contract
 from providers.addresses import safe_redirect
-from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
-
-INTENT_LIFE = timedelta(minutes=30)
-"""How long a code requests payment; money under it is booked at any later time too."""
+from providers.contract import LocalQr, Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 
 INSTRUCTION_TIMEOUT = timedelta(seconds=30)
 """How long the first request waits for the provider before an idempotent repeat calls the provider in its place."""
 
-INVOICES_MAX = 50
-PAGE_TOKEN_BYTES = 16
-_DRAWS_MAX = 20
 _CHOOSE_ANOTHER = "the provider cannot collect this amount this way; choose another"
 
 log = structlog.get_logger(__name__)
-
-
-class InvoiceNotIssued(Refused):
-    """Only an issued invoice is paid."""
-
-    code = "invoice_not_issued"
-
-
-class InvoiceAlreadyPaid(Refused):
-    """The invoices owe nothing more; `payments` are the payments allocated to them."""
-
-    code = "invoice_already_paid"
-
-    def __init__(self, detail: str, *, field: str | None = None, payments: Sequence[PaymentId] = ()) -> None:
-        super().__init__(detail, field=field)
-        self.payments = tuple(payments)
-
-
-class AmountAboveOwed(InvalidValue):
-    """A part may be collected, never more than the amount owed."""
-
-    code = "amount_above_owed"
 
 
 class IntentAlreadySucceeded(Refused):
@@ -109,30 +76,28 @@ async def open_intent(
     organization_id: OrganizationId,
     *,
     account_name: str,
-    invoice_ids: Sequence[InvoiceId],
+    target: IntentTarget,
     amount: Dong | None,
     actor: Actor,
     request: IdempotentRequest | None = None,
     payer_address: str = "",
 ) -> IntentId:
-    """Open an intent to collect the amount that invoices still owe (or `amount` of it) through one provider account.
+    """Open an intent to collect the amount that a target still owes (or `amount` of it) through one provider account.
 
     Without a trustworthy answer of the provider the intent is UNKNOWN and has no instruction. A `request` that was
     answered before returns its earlier intent; if its instruction was never received, because the process ended in
     between or the provider answered that it knows no such payment, the provider is called again. `payer_address` is the
-    network address of the client. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
-    PaymentNotStarted, ProviderUnreachable or idempotency errors.
+    network address of the client. Raises NotFound, the errors of `draft_intent`, PaymentNotStarted,
+    ProviderUnreachable or idempotency errors.
     """
-    if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
-        raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
+    check_target(target)
     account = await context.accounts.find(organization_id, account_name)
     if account is None or not account.is_active:
         raise NotFound("no active provider account of that name", field="account")
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_previous_result(tx, request)
         if earlier is None:
-            invoices = await _lock_payable(tx, invoice_ids)
-            intent = await _add_intent(tx, context, account, invoices, amount)
+            intent = await draft_intent(tx, context, account, target, amount)
             await _note(tx, context, "intent_opened", intent.id, actor)
             await save_result(tx, request, [intent.id], now=context.clock())
         else:
@@ -165,15 +130,13 @@ async def cancel_intent(
     context.publish_change(organization_id)
 
 
-async def find_intent(
-    context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId
-) -> Mapping[str, Any]:
-    """The current state of an intent; `instruction_now` is the instruction for the amount due. Raises NotFound."""
+async def find_intent(context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId) -> IntentDetails:
+    """The current state of an intent, with the instruction for the amount due now. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        row = await read_intent(tx, intent_id)
-    if row is None:
+        intent = await read_intent(tx, intent_id)
+    if intent is None:
         raise NotFound("no such intent", field="intent_id")
-    return {**row, "instruction_now": await instruction_now(context, organization_id, row, due_of(row))}
+    return replace(intent, instruction=await instruction_now(context, organization_id, intent))
 
 
 async def _find_without_instruction(tx: Transaction, context: PaymentContext, intent_id: IntentId) -> Intent | None:
@@ -206,7 +169,7 @@ async def _start_payment(
     organization_id = account.organization_id
     request = await _request(context, account, intent, payer_address)
     try:
-        instruction = await account.provider.create_payment(request)
+        instruction = await _instruction(account, request)
         if instruction.redirect_url and not safe_redirect(instruction.redirect_url, allow_http=True):
             raise PaymentUnknown("the page of the payment is no address that a browser may be sent to")
     except contract.ProviderUnreachable as error:
@@ -227,7 +190,15 @@ async def _start_payment(
         )
         return
     async with context.database.transaction(organization_id) as tx:
-        await save_instruction(tx, intent.id, _stored(instruction))
+        await save_instruction(tx, intent.id, instruction)
+
+
+async def _instruction(account: ProviderAccount, request: PaymentRequest) -> PaymentInstruction:
+    """The instruction of the provider; a standing code, which has no amount, is built without a call."""
+    if request.amount == 0:
+        assert isinstance(account.provider, LocalQr), "`draft_intent` refuses any other account"
+        return account.provider.qr_for(request)
+    return await account.provider.create_payment(request)
 
 
 async def _request(
@@ -290,48 +261,3 @@ async def _note(tx: Transaction, context: PaymentContext, action: str, intent_id
         action=action,
         subject=("intent", intent_id),
     )
-
-
-async def _lock_payable(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[Invoice]:
-    locked = await lock_invoices(tx, invoice_ids)
-    missing = [invoice_id for invoice_id in invoice_ids if invoice_id not in locked]
-    if missing:
-        raise NotFound(f"no such invoice: {missing[0]}", field="invoice_ids")
-    invoices = [locked[invoice_id] for invoice_id in invoice_ids]
-    if any(invoice.state is not InvoiceState.ISSUED for invoice in invoices):
-        raise InvoiceNotIssued("only an issued invoice is paid", field="invoice_ids")
-    return invoices
-
-
-async def _add_intent(
-    tx: Transaction, context: PaymentContext, account: ProviderAccount, invoices: Sequence[Invoice], amount: Dong | None
-) -> Intent:
-    owed = Dong(sum(invoice.owed for invoice in invoices))
-    if owed == 0:
-        payments = await read_payments_of_invoices(tx, [invoice.id for invoice in invoices])
-        raise InvoiceAlreadyPaid("nothing more is owed", field="invoice_ids", payments=payments)
-    if amount is not None and not 0 < amount <= owed:
-        raise AmountAboveOwed(f"collect from 1 to {owed} đồng", field="amount")
-    books = await context.books(tx)
-    now: datetime = context.clock()
-    for _ in range(_DRAWS_MAX):
-        intent = Intent(
-            id=IntentId(context.ids.new()),
-            account_id=account.id,
-            reference=reference_code(books.prefixes[0], randbelow(RANDOM_NUMBERS)),
-            state=IntentState.CREATED,
-            version=1,
-            amount=owed if amount is None else amount,
-            received=NOTHING,
-            invoices=tuple(invoice.id for invoice in invoices),
-            created_at=now,
-            expires_at=now + INTENT_LIFE,
-        )
-        if await add_intent(tx, intent):
-            await add_pay_page(tx, intent.id, token_bytes(PAGE_TOKEN_BYTES))
-            return intent
-    raise Unavailable("no free reference code was drawn; give this organization a further prefix")
-
-
-def _stored(instruction: PaymentInstruction) -> dict[str, str]:
-    return asdict(instruction)

@@ -4,27 +4,26 @@ A code is shown only after it was read back: it must pay the approved account, r
 contain our reference code. Source: docs/design.md §7; docs/ux.md, Patient page.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 
+from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment
 from billing.checkout.formats.vietqr import read_vietqr
-from billing.checkout.service.payment_codes import due_of, payload_for
-from billing.checkout.store.pay_pages import expedite_poll_of, read_pay_page, read_versions
+from billing.checkout.service.payment_codes import payload_for
+from billing.checkout.store.pay_pages import PageIntent, expedite_poll_of, read_pay_page, read_versions
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
-from billing.core.money import Dong, half_up_dong, total
+from billing.core.money import Dong
 from billing.core.text import shorten_name
-from billing.coverage.domain.price_result import AppliedRule
 from billing.payments.domain.amount_due import COLLECTING, PatientState
 from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
 from providers.addresses import safe_redirect
+from providers.contract import PaymentInstruction
 
 POLL_INTERVAL_MIN = timedelta(minutes=1)
 """The shortest interval between two polls of a provider, however often a patient reports a transfer."""
@@ -33,31 +32,6 @@ _PUBLIC_RULES = frozenset({"B-020", "B-080"})
 """The 15 % of the base salary, and rounding. Card, object code and route would reveal more than a screen may."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageBill:
-    """One invoice on the page, shares in whole đồng; the patient's name is shortened.
-
-    `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` apply to the whole visit
-    and reveal neither the card nor the reason of the visit.
-    """
-
-    number: str
-    visit_number: str
-    patient: str
-    patient_share: Dong
-    other_share: Dong
-    insurer_share: Dong
-    private_share: Dong
-    copay: Decimal
-    self_pay: Decimal
-    reasons: tuple[AppliedRule, ...]
-
-    @property
-    def is_whole_visit(self) -> bool:
-        """Whether the parts add up to the share; a further invoice of a visit requests only the difference."""
-        return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share + self.private_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +47,6 @@ class PageCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PagePayment:
-    """Money received under the code: whole đồng, time at the bank, the bank's reference or else the provider's."""
-
-    amount: Dong
-    occurred_at: datetime
-    bank_reference: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PageRedirect:
     """The provider's own page, for exactly the amount due; `fields` are posted to it, if any."""
 
@@ -94,8 +59,8 @@ class PageRedirect:
 class PayPage:
     """The content of the page, in whole đồng.
 
-    `due` is the amount still to be paid under this code, 0 if none is; `owed` is the amount its invoices still owe by
-    any code.
+    `due` is the amount still to be paid under this code, 0 if none is; `owed` is the amount its target still owes by
+    any code. It has bills, or the deposit of a visit.
     """
 
     intent_id: IntentId
@@ -103,6 +68,8 @@ class PayPage:
     hospital: str
     help_phone: str
     bills: tuple[PageBill, ...]
+    deposit: PageDeposit | None
+    is_standing: bool
     reference: str
     state: PatientState
     amount: Dong
@@ -119,10 +86,10 @@ class PayPage:
 async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
     """The page of a token, in the current state. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        row = await read_pay_page(tx, token)
-    if row is None:
+        intent = await read_pay_page(tx, token)
+    if intent is None:
         raise NotFound("no such page")
-    return await _page(context, organization_id, row)
+    return await _page(context, organization_id, intent)
 
 
 async def expedite_poll(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> None:
@@ -132,11 +99,11 @@ async def expedite_poll(context: PaymentContext, organization_id: OrganizationId
     """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
-        row = await read_pay_page(tx, token)
-        if row is None:
+        intent = await read_pay_page(tx, token)
+        if intent is None:
             raise NotFound("no such page")
         await expedite_poll_of(
-            tx, IntentId(row["id"]), now=now, leases_end_by=now + LEASE, last_polled_by=now - POLL_INTERVAL_MIN
+            tx, intent.id, now=now, leases_end_by=now + LEASE, last_polled_by=now - POLL_INTERVAL_MIN
         )
 
 
@@ -148,73 +115,56 @@ async def find_versions(
         return await read_versions(tx, intent_ids)
 
 
-async def _page(context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
-    amount, received = Dong(row["amount"]), Dong(row["received"])
-    owed = Dong(sum(bill["owed"] for bill in row["bills"]))
-    now = due_of({**row, "owed": owed})
-    is_collecting = now.remaining > 0 and now.state in COLLECTING
+async def _page(context: PaymentContext, organization_id: OrganizationId, intent: PageIntent) -> PayPage:
+    now = intent.due
+    is_collecting = intent.is_collecting and now.state in COLLECTING
+    # A provider's page requests its original amount; once money was received, that would be too much.
+    may_redirect = is_collecting and now.remaining == intent.amount
     return PayPage(
-        intent_id=IntentId(row["id"]),
-        version=int(row["version"]),
-        hospital=row["hospital"],
-        help_phone=row["phone"],
-        bills=tuple(_bill(bill) for bill in row["bills"]),
-        reference=row["reference_code"],
+        intent_id=intent.id,
+        version=intent.version,
+        hospital=intent.hospital,
+        help_phone=intent.help_phone,
+        bills=tuple(_for_screen(bill) for bill in intent.bills),
+        deposit=None
+        if intent.deposit is None
+        else replace(intent.deposit, patient=shorten_name(intent.deposit.patient)),
+        is_standing=intent.is_standing,
+        reference=intent.reference_code,
         state=now.state,
-        amount=amount,
-        received=received,
-        credit=Dong(row["credit"]),
+        amount=intent.amount,
+        received=intent.received,
+        credit=intent.credit,
         due=now.due,
-        owed=owed,
-        payments=tuple(
-            PagePayment(
-                amount=Dong(each["amount"]),
-                occurred_at=datetime.fromisoformat(each["occurred_at"]),
-                bank_reference=each["bank_reference"],
-            )
-            for each in row["payments"]
-        ),
-        expires_at=row["expires_at"],
-        code=await _code(context, organization_id, row, now.remaining) if is_collecting else None,
-        # A provider's page requests its original amount; once money was received, that would be too much.
-        redirect=_redirect(row["instruction"] or {}) if is_collecting and now.remaining == amount else None,
+        owed=intent.owed,
+        payments=intent.payments,
+        expires_at=intent.expires_at,
+        code=await _code(context, organization_id, intent, now.remaining) if is_collecting else None,
+        redirect=_redirect(intent.instruction) if may_redirect else None,
     )
 
 
-def _bill(bill: Mapping[str, Any]) -> PageBill:
-    return PageBill(
-        number=bill["number"],
-        visit_number=bill["visit_number"],
-        patient=shorten_name(bill["patient"]),
-        patient_share=Dong(bill["patient_share"]),
-        other_share=Dong(bill["other_share"]),
-        insurer_share=Dong(bill["insurer_share"]),
-        private_share=Dong(bill["private_share"]),
-        copay=Decimal(bill["copay"]),
-        self_pay=Decimal(bill["self_pay"]),
-        reasons=tuple(
-            AppliedRule(reason["rule"], reason["operands"], reason.get("variant", ""))
-            for reason in bill["reasons"] or ()
-            if reason["rule"] in _PUBLIC_RULES
-        ),
-    )
+def _for_screen(bill: PageBill) -> PageBill:
+    """A bill with a shortened name, and only with reasons that reveal neither the card nor the reason of the visit."""
+    reasons = tuple(reason for reason in bill.reasons if reason.rule in _PUBLIC_RULES)
+    return replace(bill, patient=shorten_name(bill.patient), reasons=reasons)
 
 
 async def _code(
-    context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
+    context: PaymentContext, organization_id: OrganizationId, intent: PageIntent, due: Dong
 ) -> PageCode | None:
-    """The code for the amount due, read back; None if no code may be shown."""
-    payload = await payload_for(context, organization_id, row, due)
+    """The code for the amount due, read back; without an amount if it is standing. None if no code may be shown."""
+    payload = await payload_for(context, organization_id, intent, due)
     decoded = read_vietqr(payload)
     # The virtual account number of a provider was checked against the account's settings when the code was created.
-    collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
-    approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
+    collected = (intent.instruction and intent.instruction.account_number) or intent.account_number
+    approved = [(intent.bank_bin, number, due or None) for number in (intent.account_number, collected)]
     if decoded is None or (decoded.bank_bin, decoded.account_number, decoded.amount) not in approved:
         if payload:
-            log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not pay the approved account")
+            log.error("code_not_shown", intent_id=str(intent.id), reason="it does not pay the approved account")
         return None
-    if row["reference_code"] not in decoded.purpose:
-        log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not carry the reference")
+    if intent.reference_code not in decoded.purpose:
+        log.error("code_not_shown", intent_id=str(intent.id), reason="it does not carry the reference")
         return None
     return PageCode(
         payload=payload,
@@ -222,14 +172,12 @@ async def _code(
         bank_bin=decoded.bank_bin,
         bank_name=context.bank_names.get(decoded.bank_bin, ""),
         account_number=decoded.account_number,
-        holder=row["holder"],
+        holder=intent.holder or "",
     )
 
 
-def _redirect(instruction: Mapping[str, Any]) -> PageRedirect | None:
-    address = safe_redirect(instruction.get("redirect_url") or "")
-    if not address:
+def _redirect(instruction: PaymentInstruction | None) -> PageRedirect | None:
+    address = "" if instruction is None else safe_redirect(instruction.redirect_url)
+    if instruction is None or not address:
         return None
-    host = urlsplit(address).hostname or ""
-    fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
-    return PageRedirect(address=address, host=host, fields=fields)
+    return PageRedirect(address=address, host=urlsplit(address).hostname or "", fields=instruction.form_fields)

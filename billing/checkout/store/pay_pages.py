@@ -1,11 +1,32 @@
 """The payment page: its token, its content, and the versions that show a change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from billing.checkout.domain.intent_details import IntentWithInstruction
+from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment
 from billing.core.ids import IntentId
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageIntent(IntentWithInstruction):
+    """The intent of a page with its invoices and payments; `version` is that of the page.
+
+    The bank account is None if its provider account has none. Names and reasons are as stored: not yet for a screen.
+    """
+
+    bank_bin: str | None
+    account_number: str | None
+    holder: str | None
+    hospital: str
+    help_phone: str
+    bills: tuple[PageBill, ...]
+    deposit: PageDeposit | None
+    payments: tuple[PagePayment, ...]
+
 
 _ADD_PAGE = """
     INSERT INTO pay_page (organization_id, intent_id, token) VALUES ($1, $2, $3)
@@ -17,34 +38,34 @@ async def add_pay_page(tx: Transaction, intent_id: IntentId, token: bytes) -> No
     await tx.execute(_ADD_PAGE, tx.organization_id, intent_id, token)
 
 
-# The version is the sum of the versions of the intent and its invoices: each only grows, so every change changes the
+# The version is the sum of the versions of the intent and its targets: each only grows, so every change changes the
 # sum.
 _READ_PAGE = """
     SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
-        intent.expires_at,
-        intent.instruction, account.name AS account, account.id AS account_id, bank.bank_bin, bank.account_number,
-        bank.holder, organization.name AS hospital, coalesce(nullif(bills.phone, ''), organization.help_phone) AS phone,
-        intent.version + bills.version AS version, bills.bills,
+        intent.expires_at, intent.instruction, account.name AS account, bank.bank_bin, bank.account_number, bank.holder,
+        intent.is_standing, due.owed, due.credit, due.is_closed, organization.name AS hospital,
+        coalesce(nullif(bills.phone, ''), nullif(advance.phone, ''), organization.help_phone) AS help_phone,
+        (intent.version + bills.version + coalesce(advance.version, 0))::bigint AS version, bills.bills,
+        CASE WHEN advance.ma_lk IS NOT NULL THEN
+            jsonb_build_object('visit_number', advance.ma_lk, 'patient', coalesce(advance.patient, '')) END AS deposit,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('amount', payment.amount, 'occurred_at', payment.occurred_at,
              'bank_reference', coalesce(nullif(payment.bank_reference, ''), payment.provider_reference))
              ORDER BY payment.occurred_at, payment.id), '[]')
-         FROM payment WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments,
-        (SELECT coalesce(sum(position.credit), 0)::bigint
-         FROM payment
-         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
-         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
+         FROM payment WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments
     FROM pay_page
     JOIN organization ON organization.id = $1
     JOIN intent ON intent.organization_id = $1 AND intent.id = pay_page.intent_id
+    JOIN intent_due AS due ON due.organization_id = $1 AND due.intent_id = intent.id
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = intent.provider_account_id
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(invoice.version), 0) AS version, max(facility.phone) AS phone,
             coalesce(jsonb_agg(jsonb_build_object('number', invoice.number, 'visit_number', visit.ma_lk,
-                'patient', coalesce(patient.name, ''), 'owed', invoice.owed, 'patient_share', invoice.patient_share,
+                'patient', coalesce(patient.name, ''), 'patient_share', invoice.patient_share,
                 'other_share', invoice.other_share, 'insurer_share', invoice.insurer_share,
                 'private_share', invoice.private_share,
-                'copay', parts.copay::text, 'self_pay', parts.self_pay::text, 'reasons', input.reasons)
+                'copay', parts.copay::text, 'self_pay', parts.self_pay::text,
+                'reasons', coalesce(input.reasons, '[]'))
                 ORDER BY target.position), '[]') AS bills
         FROM intent_invoice AS target
         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = target.invoice_id
@@ -58,21 +79,36 @@ _READ_PAGE = """
         ) AS parts
         WHERE target.organization_id = $1 AND target.intent_id = intent.id
     ) AS bills
+    LEFT JOIN LATERAL (
+        SELECT visit.ma_lk, patient.name AS patient, facility.phone,
+            deposit.version + coalesce(request.version, 0) AS version
+        FROM deposit
+        JOIN visit ON visit.organization_id = $1 AND visit.id = deposit.visit_id
+        JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
+        LEFT JOIN visit_patient AS patient ON patient.organization_id = $1 AND patient.visit_id = visit.id
+        LEFT JOIN deposit_request AS request ON request.organization_id = $1
+            AND request.id = intent.deposit_request_id
+        WHERE deposit.organization_id = $1 AND deposit.id = intent.deposit_id
+    ) AS advance ON true
     WHERE pay_page.organization_id = $1 AND pay_page.token = $2
 """
 
 
-async def read_pay_page(tx: Transaction, token: bytes) -> Mapping[str, Any] | None:
+async def read_pay_page(tx: Transaction, token: bytes) -> PageIntent | None:
     """The content of the page of a token; None if there is none."""
     row = await tx.fetchrow(_READ_PAGE, tx.organization_id, token)
-    return None if row is None else dict(row)
+    return None if row is None else read_row(PageIntent, row)
 
 
 _READ_VERSIONS = """
     SELECT intent.id, intent.version + (
         SELECT coalesce(sum(invoice.version), 0) FROM intent_invoice AS target
         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = target.invoice_id
-        WHERE target.organization_id = $1 AND target.intent_id = intent.id) AS version
+        WHERE target.organization_id = $1 AND target.intent_id = intent.id) + (
+        SELECT coalesce(sum(version), 0) FROM deposit
+        WHERE deposit.organization_id = $1 AND deposit.id = intent.deposit_id) + (
+        SELECT coalesce(sum(version), 0) FROM deposit_request AS request
+        WHERE request.organization_id = $1 AND request.id = intent.deposit_request_id) AS version
     FROM intent WHERE intent.organization_id = $1 AND intent.id = ANY ($2::uuid[])
 """
 
@@ -101,7 +137,7 @@ async def read_desk_phones(tx: Transaction) -> list[tuple[str, str]]:
 _EXPEDITE_POLL = """
     INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, id, provider_account_id, $3, $3 FROM intent
-    WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'unknown', 'expired')
+    WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'unknown', 'expired') AND NOT is_standing
     ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = $3
     WHERE (status_poll.polled_at IS NULL OR status_poll.polled_at <= $5)
         AND (status_poll.due_at > $4 OR status_poll.due_at IS NULL
@@ -122,6 +158,6 @@ _PAGE_OF = """
 
 
 async def read_page_token(tx: Transaction, intent_id: IntentId) -> str | None:
-    """The token of an intent's page in hexadecimal digits; None for an intent that is older than pages."""
+    """The token of an intent's page in hexadecimal digits; None once the page was erased."""
     found: str | None = await tx.fetchval(_PAGE_OF, tx.organization_id, intent_id)
     return found

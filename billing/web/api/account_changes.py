@@ -18,10 +18,11 @@ from billing.organizations.service.account_changes import (
     list_changes,
     propose_change,
 )
+from billing.organizations.service.approvals import ApprovalState
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import DecisionDocument, decision_document
-from billing.web.operation import Operation, operation
-from billing.web.pagination import read_page, write_cursor
+from billing.web.operation import Operation, one_of, operation
+from billing.web.pagination import DAY_FILTERS, read_choice, read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
 from billing.web.responses import json_response
 from billing.web.schemas import EXACTLY, PageDocument
@@ -100,12 +101,21 @@ async def post_account_change(request: web.Request) -> web.Response:
     return json_response(_change(found), status=HTTPStatus.CREATED, location=f"/v1/account-changes/{change_id}")
 
 
-@operation(Operation(tag="accounts", responses={HTTPStatus.OK: PageDocument[AccountChangeDocument]}, filters={}))
+@operation(
+    Operation(
+        tag="accounts",
+        responses={HTTPStatus.OK: PageDocument[AccountChangeDocument]},
+        filters={"state": one_of("the state of its approval", ApprovalState), **DAY_FILTERS},
+    )
+)
 async def get_account_changes(request: web.Request) -> web.Response:
     """List changes of provider accounts, the newest first."""
-    page = read_page(request)
+    page = read_page(request, filters=("state", *DAY_FILTERS))
     rows = await list_changes(
-        app_state(request).context, request[CALLER].organization_id, after=page.after, limit=page.limit + 1
+        app_state(request).context,
+        request[CALLER].organization_id,
+        page.slice,
+        state=read_choice(page, "state", ApprovalState),
     )
     shown = rows[: page.limit]
     cursor = write_cursor(shown[-1].approval.id) if len(rows) > page.limit else None

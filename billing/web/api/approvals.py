@@ -11,12 +11,13 @@ from http import HTTPStatus
 from aiohttp import web
 
 from billing.ops.approval_kinds import approve_proposal, find_proposal, list_proposals, reject_proposal
-from billing.organizations.domain.approval import APPROVAL_ROLES, kinds_of
+from billing.organizations.domain.approval import kinds_of, right_of
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.approvals import Approval, ApprovalKind, ApprovalState
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import ApprovalDocument, approval_document
 from billing.web.operation import Operation, one_of, operation
-from billing.web.pagination import read_choice, read_page, write_cursor
+from billing.web.pagination import DAY_FILTERS, read_choice, read_page, write_cursor
 from billing.web.request_bodies import read_id
 from billing.web.responses import json_response
 from billing.web.schemas import PageDocument
@@ -26,21 +27,20 @@ from billing.web.schemas import PageDocument
     Operation(
         tag="approvals",
         responses={HTTPStatus.OK: PageDocument[ApprovalDocument]},
-        filters={"kind": one_of("its kind", ApprovalKind), "state": one_of("its state", ApprovalState)},
+        filters={"kind": one_of("its kind", ApprovalKind), "state": one_of("its state", ApprovalState), **DAY_FILTERS},
     )
 )
 async def get_approvals(request: web.Request) -> web.Response:
-    """List the proposals of the kinds that your roles decide, the newest first."""
-    caller, page = request[CALLER], read_page(request, filters=("kind", "state"))
+    """List the proposals of the kinds that your roles decide, an auditor all kinds, the newest first."""
+    caller, page = request[CALLER], read_page(request, filters=("kind", "state", *DAY_FILTERS))
     kind = read_choice(page, "kind", ApprovalKind)
     kinds = kinds_of(caller.roles)
     rows = await list_proposals(
         app_state(request).context,
         caller.organization_id,
+        page.slice,
         kinds=kinds if kind is None else kinds & {kind},
         state=read_choice(page, "state", ApprovalState),
-        after=page.after,
-        limit=page.limit + 1,
     )
     shown = rows[: page.limit]
     cursor = write_cursor(shown[-1].id) if len(rows) > page.limit else None
@@ -50,7 +50,10 @@ async def get_approvals(request: web.Request) -> web.Response:
 @operation(Operation(tag="approvals", responses={HTTPStatus.OK: ApprovalDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_approval(request: web.Request) -> web.Response:
     """Read one proposal and its decision."""
-    return json_response(approval_document(await _permitted(request)))
+    caller, found = request[CALLER], await _found(request)
+    if not caller.has(Right.READ_ALL_APPROVALS):
+        caller.require(right_of(found.kind))
+    return json_response(approval_document(found))
 
 
 @operation(
@@ -82,9 +85,12 @@ async def post_rejection(request: web.Request) -> web.Response:
 
 
 async def _permitted(request: web.Request) -> Approval:
-    """The proposal of the address, if a role of the caller decides its kind. Raises NotFound, NotPermitted."""
-    caller = request[CALLER]
-    approval_id = read_id(request.match_info["id"], field="approval_id")
-    found = await find_proposal(app_state(request).context, caller.organization_id, approval_id)
-    caller.require(APPROVAL_ROLES[found.kind])
+    """The proposal of the address, if the caller may decide its kind. Raises NotFound, NotPermitted."""
+    found = await _found(request)
+    request[CALLER].require(right_of(found.kind))
     return found
+
+
+async def _found(request: web.Request) -> Approval:
+    approval_id = read_id(request.match_info["id"], field="approval_id")
+    return await find_proposal(app_state(request).context, request[CALLER].organization_id, approval_id)

@@ -1,6 +1,6 @@
 """Callbacks as they were answered: read one, list the dead letters that wait, retry or close one of these.
 
-GET  /v1/callbacks                      dead letters that wait, the oldest first
+GET  /v1/callbacks                      dead letters, the oldest first: ?state (waiting, retried, closed), ?from, ?to
 GET  /v1/callbacks/{id}
 POST /v1/callbacks/{id}/retry
 POST /v1/callbacks/{id}/close           {"reason"}: one person proposes that it is never booked; another approves
@@ -18,6 +18,7 @@ from billing.core.ids import DeliveryId
 from billing.payments.service.retry_dead_letters import (
     REASON_LENGTH_MAX,
     DeadLetter,
+    DeadLetterState,
     DeliveryAnswered,
     find_delivery,
     list_dead_letters,
@@ -26,14 +27,14 @@ from billing.payments.service.retry_dead_letters import (
 )
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import DecisionDocument, decision_document
-from billing.web.operation import Operation, operation
-from billing.web.pagination import read_page, write_cursor
+from billing.web.operation import Operation, Parameter, one_of, operation
+from billing.web.pagination import DAY_FILTERS, read_choice, read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
 from billing.web.responses import isoformat, json_response
 from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 from providers.contract import Verdict
 
-_WAITING, _RETRIED, _CLOSED, _ANSWERED = "waiting", "retried", "closed", "answered"
+_ANSWERED = "answered"
 
 
 @with_config(EXACTLY)
@@ -48,7 +49,7 @@ class CallbackDocument(TypedDict):
     id: str
     account: str
     received_at: str
-    state: Annotated[str, enum_schema((_WAITING, _RETRIED, _CLOSED, _ANSWERED))]
+    state: Annotated[str, enum_schema((*DeadLetterState, _ANSWERED))]
     verdict: Annotated[str, enum_schema(Verdict)] | None
     receipt_id: str | None
     notices: int | None
@@ -76,13 +77,30 @@ class NewClosing(Body):
     reason: str = Field(min_length=3, max_length=REASON_LENGTH_MAX)
 
 
-@operation(Operation(tag="callbacks", responses={HTTPStatus.OK: PageDocument[CallbackDocument]}, filters={}))
+@operation(
+    Operation(
+        tag="callbacks",
+        responses={HTTPStatus.OK: PageDocument[CallbackDocument]},
+        filters={
+            "state": one_of("`waiting` is the default", DeadLetterState),
+            "from": Parameter("first day of arrival, as in Vietnam", format="date"),
+            "to": Parameter("last day of arrival, as in Vietnam", format="date"),
+        },
+    )
+)
 async def get_callbacks(request: web.Request) -> web.Response:
-    """List dead letters that wait to be retried or closed, the oldest first."""
-    page = read_page(request)
+    """List dead letters, the oldest first: those that wait to be retried or closed, unless a state is given."""
+    page = read_page(request, filters=("state", *DAY_FILTERS))
     after = None if page.after is None else DeliveryId(page.after)
     context, organization_id = app_state(request).context, request[CALLER].organization_id
-    rows = await list_dead_letters(context, organization_id, after=after, limit=page.limit)
+    rows = await list_dead_letters(
+        context,
+        organization_id,
+        after=after,
+        limit=page.limit,
+        state=read_choice(page, "state", DeadLetterState) or DeadLetterState.WAITING,
+        arrived_on=(page.first_day, page.last_day),
+    )
     # The longest page may be the last: an empty one follows then.
     return json_response(
         {
@@ -164,12 +182,11 @@ def _answered(row: DeliveryAnswered) -> CallbackDocument:
 
 
 def _letter(row: DeadLetter) -> CallbackDocument:
-    state = _RETRIED if row.retried_at is not None else _CLOSED if row.closed_at is not None else _WAITING
     return {
         "id": str(row.id),
         "account": row.account_name,
         "received_at": row.received_at.isoformat(),
-        "state": state,
+        "state": row.state,
         "verdict": None,
         "receipt_id": None,
         "notices": None,

@@ -24,6 +24,7 @@ from billing.claims.service.check import (
 )
 from billing.core.ids import VisitId
 from billing.coverage.domain.explain import RULE_STATUSES, Language
+from billing.coverage.domain.what_if import RouteStatus
 from billing.visits.formats.json_fields import Fields
 from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
 from billing.web.api.visits import XML
@@ -72,7 +73,7 @@ class RouteDocument(TypedDict):
 
     code: str
     name: str
-    standing: str
+    status: Annotated[str, enum_schema(RouteStatus)]
     facts: list[str]
     facts_named: str
     patient: int | None

@@ -6,9 +6,7 @@ GET  /v1/facility-policies                 ?facility
 GET  /v1/facility-policies/{id}
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -19,18 +17,19 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
 from billing.coverage.formats.policy_json import write_policy_options
 from billing.coverage.service.facility_policies import (
+    FacilityPolicy,
+    SettingScope,
     find_facility_policy,
     list_facility_policies,
     propose_facility_policy,
 )
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import DecisionDocument, decision_document
-from billing.web.idempotency import repeat_headers
 from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_page
 from billing.web.price_documents import by_language
 from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
-from billing.web.responses import json_response
+from billing.web.responses import created_response, json_response
 from billing.web.schemas import EXACTLY, PageDocument
 
 
@@ -98,19 +97,13 @@ async def post_facility_policy(request: web.Request) -> web.Response:
     policy_id = await propose_facility_policy(
         app.context,
         caller.organization_id,
-        facility_code=body.facility,
-        valid_from=read_day(body.valid_from, field="valid_from"),
-        options=body.options,
+        SettingScope(facility_code=body.facility, valid_from=read_day(body.valid_from, field="valid_from")),
+        body.options,
         actor=caller.actor,
         request=idempotent_request,
     )
     row = await find_facility_policy(app.context, caller.organization_id, policy_id)
-    return json_response(
-        _facility_policy(row),
-        status=HTTPStatus.CREATED,
-        location=f"/v1/facility-policies/{policy_id}",
-        headers=repeat_headers(idempotent_request),
-    )
+    return created_response(_facility_policy(row), idempotent_request, location=f"/v1/facility-policies/{policy_id}")
 
 
 @operation(
@@ -118,6 +111,7 @@ async def post_facility_policy(request: web.Request) -> web.Response:
         tag="policies",
         responses={HTTPStatus.OK: PageDocument[FacilityPolicyDocument]},
         filters={"facility": "the facility's MA_CSKCB"},
+        problems=(HTTPStatus.NOT_FOUND,),
     )
 )
 async def get_facility_policies(request: web.Request) -> web.Response:
@@ -150,13 +144,14 @@ async def _answer(request: web.Request, policy_id: UUID) -> web.Response:
     return json_response(_facility_policy(row))
 
 
-def _facility_policy(row: Mapping[str, Any]) -> FacilityPolicyDocument:
+def _facility_policy(row: FacilityPolicy) -> FacilityPolicyDocument:
+    assert row.approval is not None, "a policy is always proposed"
     return {
-        "id": str(row["id"]),
-        "facility": row["facility_code"],
-        "valid_from": row["valid_from"].isoformat(),
-        "options": dict(row["options"]),
-        "approval": decision_document(row["approval"]),
+        "id": str(row.id),
+        "facility": row.facility_code,
+        "valid_from": row.valid_from.isoformat(),
+        "options": dict(row.options),
+        "approval": decision_document(row.approval),
     }
 
 

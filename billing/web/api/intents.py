@@ -1,50 +1,64 @@
 """Intents: open one to collect the amount owed by invoices, read it with its payments, draw its QR code.
 
-POST /v1/intents              {"account", "invoice_ids", "amount"?}
-GET  /v1/intents              ?invoice_id, ?ma_lk, ?reference_code, ?state, ?from, ?to
+POST /v1/intents              {"account", "invoice_ids" or "deposit_request_id", "amount"?}
+                              {"account", "visit_id", "is_standing": true}
+GET  /v1/intents              ?invoice_id, ?deposit_request_id, ?ma_lk, ?reference_code, ?state, ?from, ?to
 GET  /v1/intents/{id}
 POST /v1/intents/{id}/cancel
 GET  /v1/intents/{id}/qr.svg
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.checkout.domain.patient_states import START_UNKNOWN, WORDS
+from billing.checkout.domain.intent_details import IntentDetails, IntentFilter
+from billing.checkout.domain.patient_states import START_UNKNOWN
 from billing.checkout.domain.urls import pay_path
 from billing.checkout.formats.qr_image import qr_svg
 from billing.checkout.formats.vietqr import read_vietqr
-from billing.checkout.service.intents import INVOICES_MAX, cancel_intent, find_intent, open_intent
+from billing.checkout.service.intent_targets import (
+    INVOICES_MAX,
+    IntentTarget,
+    InvoicesTarget,
+    RequestTarget,
+    StandingTarget,
+)
+from billing.checkout.service.intents import cancel_intent, find_intent, open_intent
 from billing.checkout.service.lists import list_intents
-from billing.checkout.service.payment_codes import due_of
 from billing.core.errors import NotFound
-from billing.core.ids import IntentId, InvoiceId
+from billing.core.ids import DepositRequestId, IntentId, InvoiceId, VisitId
 from billing.core.money import dong
-from billing.core.reference_code import purpose_text
+from billing.core.reference_code import ALPHABET, is_reference_code, purpose_text
 from billing.coverage.domain.explain import Language
 from billing.payments.domain.amount_due import PatientState
+from billing.payments.domain.deposit import AdvanceType
 from billing.payments.domain.intent import IntentState
 from billing.web.app_state import CALLER, app_state
 from billing.web.client_address import source_address
-from billing.web.idempotency import repeat_headers
 from billing.web.operation import Content, Operation, one_of, operation
-from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
-from billing.web.request_bodies import Body, read_id, read_idempotent
-from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument
+from billing.web.pagination import DAY_FILTERS, InvalidQuery, page_document, read_choice, read_filter_id, read_page
+from billing.web.request_bodies import Body, InvalidBody, read_id, read_idempotent
+from billing.web.responses import created_response, json_response
+from billing.web.schemas import EXACTLY, Document, PageDocument, Text
 from providers.addresses import safe_redirect
+from providers.contract import PaymentInstruction
 
 
 class NewIntent(Body):
-    """The invoices, the provider account and the amount in whole đồng; default is all that the invoices owe."""
+    """What to collect, and the provider account: for invoices, for a deposit request, or under a standing code.
+
+    `amount` is in whole đồng; default is all that is owed. A standing code of a visit (`is_standing`) accepts any
+    amount any number of times and has none.
+    """
 
     account: str = Field(min_length=1, max_length=40)
-    invoice_ids: list[str] = Field(min_length=1, max_length=INVOICES_MAX)
+    invoice_ids: list[str] = Field(default=[], max_length=INVOICES_MAX)
+    deposit_request_id: str | None = None
+    visit_id: str | None = None
+    is_standing: bool = False
     amount: int | None = None
 
 
@@ -75,18 +89,17 @@ class InstructionDocument(TypedDict):
     transfer_text: str
 
 
-class IntentPaymentDocument(TypedDict):
+class IntentPaymentDocument(Document):
     """A payment under the intent's code, in whole đồng."""
 
-    id: str
+    id: Text
     amount: int
-    occurred_at: str
+    occurred_at: Text
     on_invoices: int
     credit: int
 
 
-@with_config(EXACTLY)
-class StateLabelDocument(TypedDict):
+class StateLabelDocument(Document):
     """The state as shown to the patient: one of the published states (docs/states.md) and its label."""
 
     state: PatientState
@@ -94,13 +107,19 @@ class StateLabelDocument(TypedDict):
     en: str
 
 
-@with_config(EXACTLY)
-class IntentSummary(TypedDict):
-    """A request to collect an amount, in whole đồng, under one reference code."""
+class IntentSummary(Document):
+    """A request to collect an amount, in whole đồng, under one reference code.
 
-    id: str
+    It collects for invoices, or for the deposit of a visit: for a request, or with a standing code (amount 0).
+    """
+
+    id: Text
     account: str
-    invoice_ids: list[str]
+    invoice_ids: list[Text]
+    visit_id: Text | None
+    deposit_request_id: Text | None
+    is_standing: bool
+    advance_type: AdvanceType | None
     reference_code: str
     state: IntentState
     state_label: StateLabelDocument
@@ -108,8 +127,8 @@ class IntentSummary(TypedDict):
     amount: int
     received: int
     remaining: int
-    created_at: str
-    expires_at: str | None
+    created_at: Text
+    expires_at: Text | None
 
 
 @with_config(EXACTLY)
@@ -123,7 +142,7 @@ class AdviceDocument(TypedDict):
 class IntentDocument(IntentSummary):
     """An intent with its payment instruction (null until the provider has answered) and its payments.
 
-    `pay_url` opens the payment page without a key; null for an intent without a page. `advice` is set where it is
+    `pay_url` opens the payment page without a key; null once the page was erased. `advice` is set where it is
     unknown whether the provider has started the payment.
     """
 
@@ -150,19 +169,14 @@ async def post_intent(request: web.Request) -> web.Response:
         app.context,
         caller.organization_id,
         account_name=body.account,
-        invoice_ids=[InvoiceId(read_id(invoice_id, field="invoice_ids")) for invoice_id in body.invoice_ids],
+        target=_target(body),
         amount=None if body.amount is None else dong(body.amount),
         actor=caller.actor,
         request=idempotent_request,
         payer_address=source_address(request),
     )
-    row = await find_intent(app.context, caller.organization_id, intent_id)
-    return json_response(
-        _intent(request, row),
-        status=HTTPStatus.CREATED,
-        location=_address(intent_id),
-        headers=repeat_headers(idempotent_request),
-    )
+    intent = await find_intent(app.context, caller.organization_id, intent_id)
+    return created_response(_intent(request, intent), idempotent_request, location=_address(intent_id))
 
 
 @operation(
@@ -171,6 +185,7 @@ async def post_intent(request: web.Request) -> web.Response:
         responses={HTTPStatus.OK: PageDocument[IntentSummary]},
         filters={
             "invoice_id": "collects for this invoice",
+            "deposit_request_id": "collects for this deposit request",
             "ma_lk": "collects for visits of this MA_LK",
             "reference_code": "the code of nine characters",
             "state": one_of("its state", IntentState),
@@ -180,17 +195,23 @@ async def post_intent(request: web.Request) -> web.Response:
 )
 async def get_intents(request: web.Request) -> web.Response:
     """List intents, the newest first, without payment instructions."""
-    page = read_page(request, filters=("invoice_id", "ma_lk", "reference_code", "state", *DAY_FILTERS))
-    rows = await list_intents(
-        app_state(request).context,
-        request[CALLER].organization_id,
-        page.slice,
-        invoice_id=read_filter_id(page, "invoice_id"),
+    page = read_page(
+        request, filters=("invoice_id", "deposit_request_id", "ma_lk", "reference_code", "state", *DAY_FILTERS)
+    )
+    code = page.filters.get("reference_code")
+    if code is not None and not is_reference_code(code):
+        raise InvalidQuery(
+            f"reference_code has nine characters of {ALPHABET}, the last a check character", field="reference_code"
+        )
+    wanted = IntentFilter(
+        invoice_id=read_filter_id(page, "invoice_id", InvoiceId),
+        deposit_request_id=read_filter_id(page, "deposit_request_id", DepositRequestId),
         ma_lk=page.filters.get("ma_lk"),
-        reference_code=page.filters.get("reference_code"),
+        reference_code=code,
         state=read_choice(page, "state", IntentState),
     )
-    return json_response(page_document(rows, page, _summary))
+    rows = await list_intents(app_state(request).context, request[CALLER].organization_id, page.slice, wanted)
+    return json_response(page_document(rows, page, IntentSummary.model_validate))
 
 
 @operation(
@@ -223,17 +244,30 @@ async def get_intent(request: web.Request) -> web.Response:
 )
 async def get_intent_qr(request: web.Request) -> web.Response:
     """Read the payment code of the amount due, as an SVG picture."""
-    row = await _find(request)
-    if due_of(row).remaining == 0:
+    intent = await _find(request)
+    if not intent.is_collecting:
         raise NotFound("nothing is to be paid under this intent now", field="intent_id")
-    payload = (row["instruction_now"] or {}).get("qr_payload")
-    if not payload:
+    if intent.instruction is None or not intent.instruction.qr_payload:
         raise NotFound("what is due under this intent is not paid by a QR code", field="intent_id")
-    picture = qr_svg(payload, title=f"VietQR {row['reference_code']}")
+    picture = qr_svg(intent.instruction.qr_payload, title=f"VietQR {intent.reference_code}")
     return web.Response(body=picture.encode(), content_type="image/svg+xml", charset="utf-8")
 
 
-async def _find(request: web.Request) -> Mapping[str, Any]:
+def _target(body: NewIntent) -> IntentTarget:
+    """Raises InvalidBody unless the body names exactly one target."""
+    named = [bool(body.invoice_ids), body.deposit_request_id is not None, body.visit_id is not None]
+    if sum(named) != 1:
+        raise InvalidBody([("invoice_ids", "name invoices, or a deposit request, or a visit with is_standing")])
+    if (body.visit_id is not None) != body.is_standing:
+        raise InvalidBody([("is_standing", "is true with visit_id, and only with it")])
+    if body.deposit_request_id is not None:
+        return RequestTarget(DepositRequestId(read_id(body.deposit_request_id, field="deposit_request_id")))
+    if body.visit_id is not None:
+        return StandingTarget(VisitId(read_id(body.visit_id, field="visit_id")))
+    return InvoicesTarget(tuple(InvoiceId(read_id(each, field="invoice_ids")) for each in body.invoice_ids))
+
+
+async def _find(request: web.Request) -> IntentDetails:
     intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
     return await find_intent(app_state(request).context, request[CALLER].organization_id, intent_id)
 
@@ -242,18 +276,20 @@ def _address(intent_id: IntentId) -> str:
     return f"/v1/intents/{intent_id}"
 
 
-def _intent(request: web.Request, row: Mapping[str, Any]) -> IntentDocument:
-    return {
-        **_summary(row),
-        "pay_url": _pay_url(request, row["page_token"]),
-        "instruction": _instruction(request, row),
-        "advice": _advice(row),
-        "payments": row["payments"],
-    }
+def _intent(request: web.Request, intent: IntentDetails) -> IntentDocument:
+    return IntentDocument.model_validate(
+        {
+            **dict(IntentSummary.model_validate(intent)),
+            "pay_url": _pay_url(request, intent.page_token),
+            "instruction": _instruction(request, intent),
+            "advice": _advice(intent),
+            "payments": intent.payments,
+        }
+    )
 
 
-def _advice(row: Mapping[str, Any]) -> AdviceDocument | None:
-    if row["state"] != IntentState.UNKNOWN.value or row["instruction"] is not None or row["received"]:
+def _advice(intent: IntentDetails) -> AdviceDocument | None:
+    if intent.state is not IntentState.UNKNOWN or intent.instruction is not None or intent.received:
         return None
     return {"vi": START_UNKNOWN[Language.VIETNAMESE], "en": START_UNKNOWN[Language.ENGLISH]}
 
@@ -264,58 +300,31 @@ def _pay_url(request: web.Request, token: str | None) -> str | None:
     return app_state(request).context.public_base_url + pay_path(request[CALLER].organization_id, token)
 
 
-def _state_label(row: Mapping[str, Any]) -> StateLabelDocument:
-    state = due_of(row).state
-    return {
-        "state": state,
-        "vi": WORDS[state][Language.VIETNAMESE].desk_label,
-        "en": WORDS[state][Language.ENGLISH].desk_label,
-    }
-
-
-def _summary(row: Mapping[str, Any]) -> IntentSummary:
-    return {
-        "id": str(row["id"]),
-        "account": row["account"],
-        "invoice_ids": [str(invoice_id) for invoice_id in row["invoices"]],
-        "reference_code": row["reference_code"],
-        "state": row["state"],
-        "state_label": _state_label(row),
-        "version": row["version"],
-        "amount": row["amount"],
-        "received": row["received"],
-        "remaining": due_of(row).remaining,
-        "created_at": row["created_at"].isoformat(),
-        "expires_at": isoformat(row["expires_at"]),
-    }
-
-
-def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDocument | None:
-    instruction = row["instruction_now"]
+def _instruction(request: web.Request, intent: IntentDetails) -> InstructionDocument | None:
+    instruction = intent.instruction
     if instruction is None:
         return None
     return {
-        "qr_payload": instruction["qr_payload"],
-        "qr_svg": f"{_address(row['id'])}/qr.svg" if instruction["qr_payload"] else None,
-        "redirect_url": safe_redirect(instruction["redirect_url"], allow_http=True),
-        "form_fields": [{"name": name, "value": value} for name, value in instruction.get("form_fields") or ()],
-        "bank_bin": instruction["bank_bin"],
-        "bank_name": app_state(request).context.bank_names.get(instruction["bank_bin"], ""),
-        "account_number": instruction["account_number"],
-        "account_holder": instruction["account_holder"],
-        "transfer_text": _transfer_text(row),
+        "qr_payload": instruction.qr_payload,
+        "qr_svg": f"{_address(intent.id)}/qr.svg" if instruction.qr_payload else None,
+        "redirect_url": safe_redirect(instruction.redirect_url, allow_http=True),
+        "form_fields": [{"name": name, "value": value} for name, value in instruction.form_fields],
+        "bank_bin": instruction.bank_bin,
+        "bank_name": app_state(request).context.bank_names.get(instruction.bank_bin, ""),
+        "account_number": instruction.account_number,
+        "account_holder": instruction.account_holder,
+        "transfer_text": _transfer_text(intent, instruction),
     }
 
 
-def _transfer_text(row: Mapping[str, Any]) -> str:
+def _transfer_text(intent: IntentDetails, instruction: PaymentInstruction) -> str:
     """The transfer text for a payer who types it: the text of the QR, else the code with our purpose.
 
     Empty where nothing is due.
     """
-    instruction = row["instruction_now"]
-    if due_of(row).remaining == 0:
+    if not intent.is_collecting:
         return ""
-    qr = read_vietqr(instruction["qr_payload"])
+    qr = read_vietqr(instruction.qr_payload)
     if qr is not None and qr.purpose:
         return qr.purpose
-    return purpose_text(row["reference_code"]) if instruction["account_number"] else ""
+    return purpose_text(intent.reference_code) if instruction.account_number else ""

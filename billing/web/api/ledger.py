@@ -18,8 +18,8 @@ from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, S
 from billing.ledger.domain.balances import AccountBalance, EntryView, PostingView
 from billing.ledger.service.balances import find_entry, list_entries, read_balances
 from billing.web.app_state import CALLER, app_state
-from billing.web.operation import Operation, operation
-from billing.web.pagination import read_day, read_page, read_query, write_cursor
+from billing.web.operation import Operation, one_of, operation
+from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_day, read_page, read_query
 from billing.web.request_bodies import read_id
 from billing.web.responses import json_response
 from billing.web.schemas import EXACTLY, PageDocument, enum_schema
@@ -106,22 +106,23 @@ async def get_balances(request: web.Request) -> web.Response:
     return json_response(document)
 
 
-@operation(Operation(tag="ledger", responses={HTTPStatus.OK: PageDocument[EntryDocument]}, filters={}))
+@operation(
+    Operation(
+        tag="ledger",
+        responses={HTTPStatus.OK: PageDocument[EntryDocument]},
+        filters={"kind": one_of("the business event", EntryKind), **DAY_FILTERS},
+    )
+)
 async def get_entries(request: web.Request) -> web.Response:
     """List journal entries with their postings, the newest first."""
-    page = read_page(request)
-    found = await list_entries(
+    page = read_page(request, filters=("kind", *DAY_FILTERS))
+    rows = await list_entries(
         app_state(request).context,
         request[CALLER].organization_id,
-        after=None if page.after is None else EntryId(page.after),
-        limit=page.limit,
+        page.slice,
+        kind=read_choice(page, "kind", EntryKind),
     )
-    return json_response(
-        {
-            "items": [_entry(entry) for entry in found.rows],
-            "next_cursor": None if found.next is None else write_cursor(found.next),
-        }
-    )
+    return json_response(page_document(rows, page, _entry))
 
 
 @operation(Operation(tag="ledger", responses={HTTPStatus.OK: EntryDocument}, problems=(HTTPStatus.NOT_FOUND,)))

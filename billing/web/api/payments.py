@@ -4,27 +4,27 @@ GET  /v1/payments         ?intent_id, ?invoice_id, ?ma_lk, ?from, ?to
 GET  /v1/payments/{id}
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import with_config
-from typing_extensions import TypedDict
 
-from billing.core.ids import PaymentId
+from billing.core.ids import IntentId, InvoiceId, PaymentId
 from billing.payments.domain.payment import AllocationReason, AllocationTarget, ReversalReason
+from billing.payments.domain.reallocation import MoveReason
 from billing.payments.service.lists import find_payment, list_payments
+from billing.visit_accounts.domain.receipt import PartMethod
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_filter_id, read_page
 from billing.web.request_bodies import read_id
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY, PageDocument, enum_schema
+from billing.web.schemas import Document, PageDocument, Text, enum_schema
+
+_METHODS = (PartMethod.PROVIDER, PartMethod.CASH, PartMethod.CARD, PartMethod.TRANSFER)
 
 
-@with_config(EXACTLY)
-class PositionDocument(TypedDict):
+class PositionDocument(Document):
     """The position of a payment, in đồng; the parts sum to the amount of the payment."""
 
     on_invoices: int
@@ -35,32 +35,36 @@ class PositionDocument(TypedDict):
     refunded: int
 
 
-@with_config(EXACTLY)
-class PaymentSummary(TypedDict):
-    """Money received; amounts in whole đồng. `is_held`: a possible duplicate that a person must decide."""
+class PaymentSummary(Document):
+    """Money received; amounts in whole đồng. `is_held`: a possible duplicate that a person must decide.
 
-    id: str
-    account: str
-    intent_id: str | None
+    `account` is the provider account; null for cash, card payments at a terminal and transfers that a person confirmed.
+    """
+
+    id: Text
+    method: Annotated[str, enum_schema(_METHODS)]
+    account: str | None
+    intent_id: Text | None
     amount: int
     provider_reference: str
     bank_reference: str
-    occurred_at: str
-    recorded_at: str
+    occurred_at: Text
+    recorded_at: Text
     is_held: bool
     position: PositionDocument
 
 
-class AllocationDocument(TypedDict):
+class AllocationDocument(Document):
     """The assignment of a part of the payment; `reverses_id` is the allocation that this one reverses."""
 
-    id: str
+    id: Text
     target: Annotated[str, enum_schema(AllocationTarget)]
-    invoice_id: str | None
+    invoice_id: Text | None
+    deposit_id: Text | None
     amount: int
-    reverses_id: str | None
-    reason: Annotated[str, enum_schema((*AllocationReason, *ReversalReason))]
-    recorded_at: str
+    reverses_id: Text | None
+    reason: Annotated[str, enum_schema((*AllocationReason, *ReversalReason, *MoveReason))]
+    recorded_at: Text
 
 
 class PaymentDocument(PaymentSummary):
@@ -88,39 +92,16 @@ async def get_payments(request: web.Request) -> web.Response:
         app_state(request).context,
         request[CALLER].organization_id,
         page.slice,
-        intent_id=read_filter_id(page, "intent_id"),
-        invoice_id=read_filter_id(page, "invoice_id"),
+        intent_id=read_filter_id(page, "intent_id", IntentId),
+        invoice_id=read_filter_id(page, "invoice_id", InvoiceId),
         ma_lk=page.filters.get("ma_lk"),
     )
-    return json_response(page_document(rows, page, _summary))
+    return json_response(page_document(rows, page, PaymentSummary.model_validate))
 
 
 @operation(Operation(tag="payments", responses={HTTPStatus.OK: PaymentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_payment(request: web.Request) -> web.Response:
     """Read one payment."""
     payment_id = PaymentId(read_id(request.match_info["id"], field="payment_id"))
-    row = await find_payment(app_state(request).context, request[CALLER].organization_id, payment_id)
-    document: PaymentDocument = {**_summary(row), "allocations": row["allocations"]}
-    return json_response(document)
-
-
-def _summary(row: Mapping[str, Any]) -> PaymentSummary:
-    return {
-        "id": str(row["id"]),
-        "account": row["account"],
-        "intent_id": None if row["intent_id"] is None else str(row["intent_id"]),
-        "amount": row["amount"],
-        "provider_reference": row["provider_reference"],
-        "bank_reference": row["bank_reference"],
-        "occurred_at": row["occurred_at"].isoformat(),
-        "recorded_at": row["recorded_at"].isoformat(),
-        "is_held": row["is_held"],
-        "position": {
-            "on_invoices": row["on_invoices"],
-            "on_deposits": row["on_deposits"],
-            "credit": row["credit"],
-            "unallocated": row["unallocated"],
-            "refund_reserved": row["refund_reserved"],
-            "refunded": row["refunded"],
-        },
-    }
+    payment = await find_payment(app_state(request).context, request[CALLER].organization_id, payment_id)
+    return json_response(PaymentDocument.model_validate(payment))

@@ -6,18 +6,27 @@ GET  /v1/facility-pricing/{id}
 GET  /v1/price-differences               ?invoice_id, ?visit_id, ?field, ?vendor
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from billing.core.ids import InvoiceId, VisitId
 from billing.coverage.domain.explain import plain_number
-from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.coverage.domain.pricing_authority import (
+    DifferenceField,
+    DifferenceFilter,
+    FacilityPricing,
+    PriceDay,
+    PricingAuthority,
+)
 from billing.coverage.service.pricing_settings import (
+    ListedDifference,
+    PricingSetting,
+    SettingScope,
     find_pricing,
     list_differences,
     list_pricings,
@@ -25,11 +34,10 @@ from billing.coverage.service.pricing_settings import (
 )
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import DecisionDocument, decision_document
-from billing.web.idempotency import repeat_headers
-from billing.web.operation import Operation, operation
-from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.operation import Operation, one_of, operation
+from billing.web.pagination import page_document, read_choice, read_filter_id, read_page
 from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
-from billing.web.responses import json_response
+from billing.web.responses import created_response, json_response
 from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
@@ -69,9 +77,9 @@ class PriceDifferenceDocument(TypedDict):
     table: str
     stt: int
     code: str
-    field: str
-    theirs: str | None
-    ours: str | None
+    field: Annotated[str, enum_schema(DifferenceField)]
+    his_value: str | None
+    vienphi_value: str | None
     rules: list[str]
     vendor: str
     recorded_at: str
@@ -96,19 +104,13 @@ async def post_pricing(request: web.Request) -> web.Response:
     pricing_id = await propose_pricing(
         app.context,
         caller.organization_id,
-        facility_code=body.facility,
-        valid_from=read_day(body.valid_from, field="valid_from"),
-        setting=setting,
+        SettingScope(facility_code=body.facility, valid_from=read_day(body.valid_from, field="valid_from")),
+        setting,
         actor=caller.actor,
         request=idempotent_request,
     )
     row = await find_pricing(app.context, caller.organization_id, pricing_id)
-    return json_response(
-        _pricing(row),
-        status=HTTPStatus.CREATED,
-        location=f"/v1/facility-pricing/{pricing_id}",
-        headers=repeat_headers(idempotent_request),
-    )
+    return created_response(_pricing(row), idempotent_request, location=f"/v1/facility-pricing/{pricing_id}")
 
 
 @operation(
@@ -116,6 +118,7 @@ async def post_pricing(request: web.Request) -> web.Response:
         tag="pricing",
         responses={HTTPStatus.OK: PageDocument[PricingDocument]},
         filters={"facility": "the facility's MA_CSKCB"},
+        problems=(HTTPStatus.NOT_FOUND,),
     )
 )
 async def get_pricings(request: web.Request) -> web.Response:
@@ -144,7 +147,7 @@ async def get_pricing(request: web.Request) -> web.Response:
         filters={
             "invoice_id": "was found on this invoice",
             "visit_id": "is of this visit",
-            "field": "the field's name in the data standard, as T_BNCCT",
+            "field": one_of("the field of the data standard", DifferenceField),
             "vendor": "whose system it was",
         },
     )
@@ -152,15 +155,18 @@ async def get_pricing(request: web.Request) -> web.Response:
 async def get_price_differences(request: web.Request) -> web.Response:
     """List the price differences, the newest first."""
     page = read_page(request, filters=("invoice_id", "visit_id", "field", "vendor"))
+    wanted = DifferenceFilter(
+        invoice_id=read_filter_id(page, "invoice_id", InvoiceId),
+        visit_id=read_filter_id(page, "visit_id", VisitId),
+        field=read_choice(page, "field", DifferenceField),
+        vendor=page.filters.get("vendor"),
+    )
     rows = await list_differences(
         app_state(request).context,
         request[CALLER].organization_id,
+        wanted,
         after=page.after,
         limit=page.limit + 1,
-        invoice_id=read_filter_id(page, "invoice_id"),
-        visit_id=read_filter_id(page, "visit_id"),
-        field=page.filters.get("field"),
-        vendor=page.filters.get("vendor"),
     )
     return json_response(page_document(rows, page, _difference))
 
@@ -174,33 +180,34 @@ async def _answer(request: web.Request, pricing_id: UUID) -> web.Response:
     return json_response(_pricing(row))
 
 
-def _pricing(row: Mapping[str, Any]) -> PricingDocument:
+def _pricing(row: PricingSetting) -> PricingDocument:
+    assert row.approval is not None, "a setting is always proposed"
     return {
-        "id": str(row["id"]),
-        "facility": row["facility_code"],
-        "valid_from": row["valid_from"].isoformat(),
-        "authority": row["authority"],
-        "vendor": row["vendor"],
-        "price_day": row["price_day"],
-        "approval": decision_document(row["approval"]),
+        "id": str(row.id),
+        "facility": row.facility_code,
+        "valid_from": row.valid_from.isoformat(),
+        "authority": row.authority,
+        "vendor": row.vendor,
+        "price_day": row.price_day,
+        "approval": decision_document(row.approval),
     }
 
 
-def _difference(row: Mapping[str, Any]) -> PriceDifferenceDocument:
+def _difference(row: ListedDifference) -> PriceDifferenceDocument:
     return {
-        "id": str(row["id"]),
-        "facility": row["facility_code"],
-        "ma_lk": row["ma_lk"],
-        "visit_id": str(row["visit_id"]),
-        "invoice_id": str(row["invoice_id"]),
-        "invoice_number": row["invoice_number"],
-        "table": row["source_table"],
-        "stt": row["stt"],
-        "code": row["code"],
-        "field": row["field"],
-        "theirs": None if row["his_value"] is None else plain_number(row["his_value"]),
-        "ours": None if row["vienphi_value"] is None else plain_number(row["vienphi_value"]),
-        "rules": list(row["rules"]),
-        "vendor": row["vendor"],
-        "recorded_at": row["recorded_at"].isoformat(),
+        "id": str(row.id),
+        "facility": row.facility_code,
+        "ma_lk": row.ma_lk,
+        "visit_id": str(row.visit_id),
+        "invoice_id": str(row.invoice_id),
+        "invoice_number": row.invoice_number,
+        "table": row.source_table,
+        "stt": row.stt,
+        "code": row.code,
+        "field": row.field,
+        "his_value": None if row.his_value is None else plain_number(row.his_value),
+        "vienphi_value": None if row.vienphi_value is None else plain_number(row.vienphi_value),
+        "rules": list(row.rules),
+        "vendor": row.vendor,
+        "recorded_at": row.recorded_at.isoformat(),
     }

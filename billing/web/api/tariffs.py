@@ -10,9 +10,9 @@ POST /v1/tariffs/{id}/discard
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import with_config
@@ -22,6 +22,7 @@ from billing.spreadsheets.amounts import DecimalMark
 from billing.tariffs.domain.tariff import ChangeKind, TariffId, TariffState
 from billing.tariffs.formats.price_list import ReadPriceList, RowError, SheetFormat, read_price_list
 from billing.tariffs.service.price_lists import (
+    ListedTariff,
     PriceListTerms,
     activate_tariff,
     discard_tariff,
@@ -32,11 +33,11 @@ from billing.tariffs.service.price_lists import (
 )
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import DecisionDocument, decision_document
-from billing.web.idempotency import read_idempotent_request, repeat_headers, require_key
+from billing.web.idempotency import read_idempotent_request, require_key
 from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import InvalidQuery, page_document, read_choice, read_day, read_page, read_query
 from billing.web.request_bodies import InvalidBody, read_body, read_id, require_media_type
-from billing.web.responses import isoformat, json_response
+from billing.web.responses import created_response, isoformat, json_response
 from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 CSV = "text/csv"
@@ -143,12 +144,7 @@ async def post_tariff(request: web.Request) -> web.Response:
         app.context, caller.organization_id, terms, read.prices, actor=caller.actor, request=idempotent_request
     )
     row = await find_tariff(app.context, caller.organization_id, tariff_id)
-    return json_response(
-        _tariff(row),
-        status=HTTPStatus.CREATED,
-        location=f"/v1/tariffs/{tariff_id}",
-        headers=repeat_headers(idempotent_request),
-    )
+    return created_response(_tariff(row), idempotent_request, location=f"/v1/tariffs/{tariff_id}")
 
 
 @operation(
@@ -261,19 +257,19 @@ async def _answer(request: web.Request, tariff_id: TariffId) -> web.Response:
     return json_response(_tariff(row))
 
 
-def _tariff(row: Mapping[str, Any]) -> TariffDocument:
+def _tariff(row: ListedTariff) -> TariffDocument:
     return {
-        "id": str(row["id"]),
-        "name": row["name"],
-        "facility": row["facility_code"],
-        "valid_from": row["valid_from"].isoformat(),
-        "valid_until": None if row["valid_until"] is None else row["valid_until"].isoformat(),
-        "state": row["state"],
-        "is_complete": row["completed_at"] is not None,
-        "items": row["items"],
-        "drafted_by": row["drafted_by"],
-        "drafted_at": row["drafted_at"].isoformat(),
-        "approval": None if row["approval"] is None else decision_document(row["approval"]),
-        "activated_by": row["activated_by"],
-        "activated_at": isoformat(row["activated_at"]),
+        "id": str(row.id),
+        "name": row.name,
+        "facility": row.facility_code,
+        "valid_from": row.valid_from.isoformat(),
+        "valid_until": None if row.valid_until is None else row.valid_until.isoformat(),
+        "state": row.state,
+        "is_complete": row.completed_at is not None,
+        "items": row.items,
+        "drafted_by": row.drafted_by,
+        "drafted_at": row.drafted_at.isoformat(),
+        "approval": None if row.approval is None else decision_document(row.approval),
+        "activated_by": row.activated_by,
+        "activated_at": isoformat(row.activated_at),
     }

@@ -5,7 +5,7 @@ GET  /v1/visits         ?ma_lk, ?state, ?from, ?to
 GET  /v1/visits/{id}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +24,8 @@ from billing.visit_accounts.service.record_visits import (
 )
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
-from billing.visits.service.lists import VisitState, list_visits
+from billing.visits.service.lists import ListedVisit, VisitState, list_visits
+from billing.web.account_documents import exact_texts
 from billing.web.app_state import CALLER, app_state
 from billing.web.idempotency import read_idempotent_request, repeat_headers, require_key
 from billing.web.operation import Content, Operation, one_of, operation
@@ -156,15 +157,15 @@ async def get_visit(request: web.Request) -> web.Response:
     """Read one visit in its newest version: its document, its findings and its current price."""
     app, caller = app_state(request), request[CALLER]
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
-    visit = await find_priced_visit(app.context, caller.organization_id, visit_id)
+    visit, priced = await find_priced_visit(app.context, caller.organization_id, visit_id)
     return json_response(
         {
             "id": str(visit.id),
             "ma_lk": visit.ma_lk,
             "facility": visit.facility_code,
             "version": visit.version,
-            "document": visit.document,
-            "price": price_document(visit.ma_lk, visit.priced),
+            "document": exact_texts(visit.document),
+            "price": price_document(visit.ma_lk, priced),
             "findings": list(visit.findings),
         }
     )
@@ -172,26 +173,26 @@ async def get_visit(request: web.Request) -> web.Response:
 
 async def _known(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> dict[str, object]:
     """The current state of a visit that the first sending of this request recorded."""
-    visit = await find_priced_visit(context, organization_id, visit_id)
+    visit, priced = await find_priced_visit(context, organization_id, visit_id)
     return {
         "id": str(visit.id),
         "ma_lk": visit.ma_lk,
         "version": visit.version,
         "is_new_version": False,
-        "price": price_document(visit.ma_lk, visit.priced),
+        "price": price_document(visit.ma_lk, priced),
         "findings": list(visit.findings),
     }
 
 
-def _summary(row: Mapping[str, Any]) -> VisitSummary:
+def _summary(row: ListedVisit) -> VisitSummary:
     return {
-        "id": str(row["id"]),
-        "ma_lk": row["ma_lk"],
-        "facility": row["facility_code"],
-        "version": row["version"],
-        "admitted_at": row["admitted_at"].isoformat(),
-        "discharged_at": isoformat(row["discharged_at"]),
-        "created_at": row["created_at"].isoformat(),
+        "id": str(row.id),
+        "ma_lk": row.ma_lk,
+        "facility": row.facility_code,
+        "version": row.version,
+        "admitted_at": row.admitted_at.isoformat(),
+        "discharged_at": isoformat(row.discharged_at),
+        "created_at": row.created_at.isoformat(),
     }
 
 

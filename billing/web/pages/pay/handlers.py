@@ -57,6 +57,7 @@ _TONES = {
     PatientState.CANCELLED: "stop",
     PatientState.CANCELLED_SHORT: "stop",
     PatientState.FAILED: "stop",
+    PatientState.CLOSED: "stop",
 }
 
 
@@ -206,15 +207,18 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
     messages = PAGE_MESSAGES[language]
     amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "credit", "due", "owed")}
     code = page.code
+    shown = messages["any_amount"] if page.is_standing else amounts["due"]
     expires = "" if page.expires_at is None else _format_time(page.expires_at)
     path = request.path.removesuffix("/state").removesuffix("/confirmation.html")
-    is_reported = request.query.get("reported") == "1" and page.state in _STATES_WITH_REPORT
+    has_report = request.query.get("reported") == "1"
+    is_reported = has_report and page.state in _STATES_WITH_REPORT
     label, sentence = _status(page, language, amounts, is_reported=is_reported)
     return {
         "messages": messages,
         "path": path,
         "lang": language.value,
         "query": "?lang=en" if language is Language.ENGLISH else "",
+        "other_query": f"?lang={messages['other_lang']}" + ("&reported=1" if has_report else ""),
         "is_reported": is_reported and page.state is not PatientState.SHORT,  # the rest is reported by itself
         "label": label,
         "sentence": sentence,
@@ -228,7 +232,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         ],
         "next_step": messages.get(f"next_{page.state.value}", ""),
         "valid_until": messages["valid_until"].format(time=expires) if expires else "",
-        "picture": None if code is None else _picture(code.payload, messages["qr_alt"], amounts["due"], code.text),
+        "picture": None if code is None else _picture(code.payload, messages["qr_alt"], shown, code.text),
     }
 
 
@@ -254,6 +258,7 @@ _WITHOUT_CODE = FINAL | {
     PatientState.CANCELLED,
     PatientState.CANCELLED_SHORT,
     PatientState.FAILED,
+    PatientState.CLOSED,
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from billing.checkout.service.pay_page import PageBill
+from billing.checkout.domain.page_content import PageBill
 from billing.coverage.domain.explain import Language, explain, money_text
 
 _VI: Mapping[str, str] = {
@@ -14,6 +14,8 @@ _VI: Mapping[str, str] = {
     "patient": "Người bệnh",
     "visit": "Lượt khám",
     "bill": "Bảng kê",
+    "deposit": "Tạm ứng viện phí",
+    "any_amount": "Tùy ý",
     "to_pay": "Số tiền cần trả",
     "received": "Đã nhận",
     "requested": "Số tiền của khoản này",
@@ -81,6 +83,8 @@ _EN: Mapping[str, str] = {
     "patient": "Patient",
     "visit": "Visit",
     "bill": "Bill",
+    "deposit": "Advance payment",
+    "any_amount": "Any amount",
     "to_pay": "Amount to pay",
     "received": "Received",
     "requested": "Amount requested",

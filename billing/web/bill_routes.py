@@ -1,0 +1,44 @@
+"""The routes of balances, final bills, guarantees, exemptions and debts with their rights."""
+
+from billing.organizations.domain.rights import Right
+from billing.web.api.debts import get_debt, get_debts, post_debt, post_debt_withdrawal, post_write_off
+from billing.web.api.final_bills import (
+    get_closed_visits_with_money,
+    get_final_bill,
+    post_final_bill,
+    post_line_refund,
+    post_reopening,
+)
+from billing.web.api.guarantees import (
+    get_exemptions,
+    get_guarantees,
+    post_exemption,
+    post_guarantee,
+    post_guarantee_confirmation,
+    post_guarantee_rejection,
+    post_guarantee_withdrawal,
+)
+from billing.web.api.ward_accounts import get_balance, get_ward_accounts
+from billing.web.operation import api_route
+
+BILL_API = (
+    api_route("GET", "/ward-accounts", get_ward_accounts, Right.READ_BALANCES),
+    api_route("GET", "/visits/{id}/balance", get_balance, Right.READ_BALANCES),
+    api_route("GET", "/visits/{id}/final-bill", get_final_bill, Right.READ_PAYMENTS),
+    api_route("POST", "/visits/{id}/final-bill", post_final_bill, Right.BILL_VISIT),
+    api_route("POST", "/visits/{id}/reopen", post_reopening, Right.REOPEN_VISIT),
+    api_route("POST", "/visits/{id}/charges/{line}/refund", post_line_refund, Right.BILL_VISIT),
+    api_route("GET", "/closed-visits-with-money", get_closed_visits_with_money, Right.READ_PAYMENTS),
+    api_route("POST", "/visits/{id}/guarantees", post_guarantee, Right.GRANT_RELIEF),
+    api_route("GET", "/visits/{id}/guarantees", get_guarantees, Right.READ_PAYMENTS),
+    api_route("POST", "/guarantees/{id}/confirm", post_guarantee_confirmation, Right.GRANT_RELIEF),
+    api_route("POST", "/guarantees/{id}/reject", post_guarantee_rejection, Right.GRANT_RELIEF),
+    api_route("POST", "/guarantees/{id}/withdraw", post_guarantee_withdrawal, Right.GRANT_RELIEF),
+    api_route("POST", "/visits/{id}/exemptions", post_exemption, Right.GRANT_RELIEF),
+    api_route("GET", "/visits/{id}/exemptions", get_exemptions, Right.READ_PAYMENTS),
+    api_route("POST", "/visits/{id}/debts", post_debt, Right.GRANT_RELIEF),
+    api_route("GET", "/debts", get_debts, Right.READ_PAYMENTS),
+    api_route("GET", "/debts/{id}", get_debt, Right.READ_PAYMENTS),
+    api_route("POST", "/debts/{id}/withdraw", post_debt_withdrawal, Right.GRANT_RELIEF),
+    api_route("POST", "/debts/{id}/write-off", post_write_off, Right.WRITE_OFF),
+)
