@@ -11,10 +11,11 @@ from billing.cli.caller import run_as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.owner import run_as_owner
-from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
+from billing.core.list_slice import ListSlice
 from billing.ops.approval_kinds import approve_proposal, reject_proposal
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.account_changes import find_change, list_changes, propose_change
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.setup import NewBankAccount
@@ -22,7 +23,6 @@ from billing.payments.service.context import PaymentContext
 from billing.secrets import PART
 from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class
 
-_KEEPERS = frozenset({Role.FINANCE, Role.ADMINISTRATOR})
 _LISTED_MAX = 1_000
 _PAYEE_OPTIONS = {"bank_bin": "--bank-bin", "account_number": "--account-number", "account_holder": "--holder"}
 
@@ -136,7 +136,7 @@ def change(
             actor=caller.actor,
         )
 
-    change_id = run_as_caller(config, _KEEPERS, propose)
+    change_id = run_as_caller(config, Right.CHANGE_ACCOUNTS, propose)
     click.echo(f"change {change_id} proposed")
     click.echo(f"next, by a second person: vienphi account approve {change_id}")
 
@@ -151,7 +151,7 @@ def approve(config: Path | None, change_id: UUID) -> None:
         await find_change(context, caller.organization_id, change_id)
         await approve_proposal(context, caller.organization_id, change_id, actor=caller.actor)
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.APPROVE_ACCOUNT_CHANGE, work)
     click.echo(f"change {change_id} approved")
 
 
@@ -165,7 +165,7 @@ def reject(config: Path | None, change_id: UUID) -> None:
         await find_change(context, caller.organization_id, change_id)
         await reject_proposal(context, caller.organization_id, change_id, actor=caller.actor)
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.APPROVE_ACCOUNT_CHANGE, work)
     click.echo(f"change {change_id} rejected")
 
 
@@ -175,13 +175,13 @@ def list_account_changes(config: Path | None) -> None:
     """List changes of accounts, the newest first; names of settings, never their values."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        for each in await list_changes(context, caller.organization_id, after=None, limit=_LISTED_MAX):
+        for each in await list_changes(context, caller.organization_id, ListSlice(limit=_LISTED_MAX)):
             before, after = each.settings_before, each.settings
             names = sorted(field for field in {*before, *after} if before.get(field) != after.get(field))
             parts = [*names, *(["payee"] if each.payee else []), "active" if each.is_active else "inactive"]
             click.echo(f"{each.approval.id} {each.account_name:20} {each.approval.state:9} {', '.join(parts)}")
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.READ_ACCOUNT_CHANGES, work)
 
 
 def _checked_settings(

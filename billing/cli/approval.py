@@ -6,14 +6,14 @@ from uuid import UUID
 import click
 
 from billing.cli.caller import run_as_caller
-from billing.core.actor import Role
+from billing.core.list_slice import ListSlice
 from billing.ops.approval_kinds import approve_subject, list_proposals
-from billing.organizations.domain.approval import APPROVAL_ROLES, kinds_of
+from billing.organizations.domain.approval import kinds_of, right_of
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind, ApprovalState
 from billing.payments.service.context import PaymentContext
 
-_KEEPERS = frozenset({Role.FINANCE, Role.ADMINISTRATOR})
 _LISTED_MAX = 1_000
 
 
@@ -38,15 +38,15 @@ def list_(config: Path | None, *, kind: str | None, state: str | None) -> None:
         for each in await list_proposals(
             context,
             caller.organization_id,
+            ListSlice(limit=_LISTED_MAX),
             kinds=kinds if kind is None else kinds & {ApprovalKind(kind)},
             state=None if state is None else ApprovalState(state),
-            limit=_LISTED_MAX,
         ):
             click.echo(
                 f"{each.id} {each.kind:19} {each.state:9} {each.subject_id} ({each.proposer}/{each.decider or '–'})"
             )
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.READ_APPROVALS, work)
 
 
 def approve_by_subject(config: Path | None, kind: ApprovalKind, subject_id: UUID) -> None:
@@ -55,5 +55,5 @@ def approve_by_subject(config: Path | None, kind: ApprovalKind, subject_id: UUID
     async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_subject(context, caller.organization_id, kind, subject_id, actor=caller.actor)
 
-    run_as_caller(config, APPROVAL_ROLES[kind], work)
+    run_as_caller(config, right_of(kind), work)
     click.echo("approved")

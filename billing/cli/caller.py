@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import click
 
 from billing.app import open_service
 from billing.cli.startup import require_migrated
-from billing.core.actor import Role
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller, authenticate
 from billing.payments.service.context import PaymentContext
 from billing.settings import load_settings
@@ -20,9 +20,7 @@ KEY_VARIABLE = "VIENPHI_KEY"
 T = TypeVar("T")
 
 
-def run_as_caller(
-    config: Path | None, permitted: Set[Role], work: Callable[[PaymentContext, Caller], Awaitable[T]]
-) -> T:
+def run_as_caller(config: Path | None, right: Right, work: Callable[[PaymentContext, Caller], Awaitable[T]]) -> T:
     """Do something as the person whose key is given. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY, or VIENPHI_KEY_FILE.
 
     A key in an argument would be seen by everybody on the machine, so there is no such option.
@@ -35,7 +33,7 @@ def run_as_caller(
         await require_migrated(url)
         async with open_service(url, outgoing=settings.providers.rules) as service:
             caller = await authenticate(service.context, key)
-            caller.require(permitted)
+            caller.require(right)
             return await work(service.context, caller)
 
     return asyncio.run(run())

@@ -35,7 +35,7 @@ async def set_up_hospital(
     settings: SandboxSettings,
     *,
     key_life: timedelta,
-    roles: Collection[Role] = (Role.CASHIER,),
+    roles: Collection[Role] = (Role.CASHIER, Role.INTEGRATOR),
     outgoing: AddressRules | None = None,
 ) -> str:
     """One hospital with a sandbox account; returns a key for its desk."""

@@ -29,9 +29,19 @@ def key() -> None:
 @click.option("--name", required=True, help="The program's name: small letters, digits, hyphens.")
 @click.option("--person", required=True, help="Name of the person it acts for; added if not known yet.")
 @click.option("--role", "roles", type=click.Choice([role.value for role in Role]), multiple=True, required=True)
+@click.option("--facility", "facilities", multiple=True, help="Code of a facility. [default: all of them]")
 @click.option("--days", type=click.IntRange(1, _DAYS_MAX), default=365, show_default=True, help="How long it lives.")
 @click.pass_obj
-def add(config: Path | None, *, number: int, name: str, person: str, roles: tuple[str, ...], days: int) -> None:
+def add(
+    config: Path | None,
+    *,
+    number: int,
+    name: str,
+    person: str,
+    roles: tuple[str, ...],
+    facilities: tuple[str, ...],
+    days: int,
+) -> None:
     """Add a key and print it: it is shown once and kept nowhere.
 
     A second key of a name is valid together with the first, so that a program changes over without a pause; then
@@ -46,6 +56,7 @@ def add(config: Path | None, *, number: int, name: str, person: str, roles: tupl
             name=name,
             roles=[Role(role) for role in roles],
             expires_at=expires_at,
+            facility_codes=facilities,
         ),
     )
     click.echo(f"key {name} for {person}, alive until {expires_at:%Y-%m-%d %H:%M} UTC; it is shown only now:", err=True)

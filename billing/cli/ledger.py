@@ -13,8 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.app import open_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
+from billing.cli.opening_balances import approve_opening_balances, opening_balances
 from billing.cli.startup import require_migrated, seal_export_of
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.db.transaction_ids import ClusterMismatch, check_transaction_ids
@@ -25,13 +27,22 @@ from billing.ledger.domain.balances import AccountBalance
 from billing.ledger.domain.seal import Seal
 from billing.ledger.service.anchors import ANCHORS_HOLD, HEADS_HOLD, check_anchors, check_exported_heads
 from billing.ledger.service.balances import read_balances
-from billing.ledger.service.close_day import close_day as close_day_of_books
-from billing.ledger.service.close_day import find_closing
 from billing.ledger.service.seal_rows import find_head_of_day, seal_once
 from billing.ledger.service.verify import VERIFY_LIMITS, CheckResult, find_unsealed
 from billing.ledger.service.verify import verify as verify_ledger
 from billing.ledger.store.days import DayClosing
 from billing.ledger.store.seal_export import SealExport
+from billing.payments.service.context import PaymentContext
+from billing.reconciliation.service.close_day import (
+    DayResults,
+    ShiftOfDay,
+    find_certificate,
+    find_closing,
+    find_month,
+    find_results,
+    find_shifts,
+)
+from billing.reconciliation.service.close_day import close_day as close_day_with_results
 from billing.settings import Settings, load_settings
 
 UNSEALED_AFTER = timedelta(minutes=10)
@@ -39,12 +50,18 @@ UNSEALED_AFTER = timedelta(minutes=10)
 
 _MISMATCHES_SHOWN = 20
 
+_Paper = tuple[DayClosing, Seal | None, DayResults, list[ShiftOfDay]]
+
 _organization = click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the unit.")
 
 
 @click.group()
 def ledger() -> None:
     """Read balances, close a day, verify the books."""
+
+
+ledger.add_command(opening_balances)
+ledger.add_command(approve_opening_balances)
 
 
 @ledger.command()
@@ -103,8 +120,7 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
     """
     settings = load_settings(config, needed=("database_url",))
     url, export = _migrated_url(settings), seal_export_of(settings)
-    closing, head = asyncio.run(_close_day(url, OrganizationId(organization), day.date(), export))
-    _print_closing(closing, head)
+    _print_closing(*asyncio.run(_close_day(url, OrganizationId(organization), day.date(), export)))
 
 
 @ledger.command("print-day")
@@ -113,12 +129,53 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
 @click.pass_obj
 def print_day(config: Path | None, organization: int, day: datetime) -> None:
     """Print again what a closed day held, and its hash. Needs VIENPHI_DATABASE_URL. Changes nothing."""
-    closing, head = asyncio.run(_read_closing(_database_url(config), OrganizationId(organization), day.date()))
-    _print_closing(closing, head)
+    _print_closing(*asyncio.run(_read_closing(_database_url(config), OrganizationId(organization), day.date())))
 
 
-def _print_closing(closing: DayClosing, head: Seal | None) -> None:
+@ledger.command("day-certificate")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+@_organization
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; without it, the output.")
+@click.pass_obj
+def day_certificate(config: Path | None, day: datetime, organization: int, output: Path | None) -> None:
+    """Write the certificate of a closed day, which docs/verify_day.py checks. Needs VIENPHI_DATABASE_URL."""
+    content = asyncio.run(_read_certificate(_database_url(config), OrganizationId(organization), day.date()))
+    if output is None:
+        click.echo(content.decode(), nl=False)
+    else:
+        output.write_bytes(content)
+
+
+@ledger.command("print-month")
+@click.argument("month", type=click.DateTime(["%Y-%m"]))
+@_organization
+@click.pass_obj
+def print_month(config: Path | None, month: datetime, organization: int) -> None:
+    """Print the closed days of a month and its totals; every day of it is closed. Needs VIENPHI_DATABASE_URL."""
+    closings = asyncio.run(_read_month(_database_url(config), OrganizationId(organization), month.date()))
+    for closing in closings:
+        click.echo(f"closed {closing.day}: {closing.entries} entries moved {_dong(closing.amount)} đ")
+    entries, amount = sum(each.entries for each in closings), sum(each.amount for each in closings)
+    click.echo(f"month {month:%Y-%m}: {len(closings)} days, {entries} entries moved {_dong(amount)} đ")
+
+
+async def _read_month(url: str, organization_id: OrganizationId, first_day: date) -> list[DayClosing]:
+    async with open_service(url) as service:
+        return await find_month(service.context, organization_id, first_day)
+
+
+def _print_closing(closing: DayClosing, head: Seal | None, results: DayResults, shifts: Sequence[ShiftOfDay]) -> None:
     click.echo(f"closed {closing.day}: {closing.entries} entries moved {_dong(closing.amount)} đ")
+    for shift in shifts:
+        click.echo(
+            f"shift {shift.desk} {business_date(shift.opened_at)}: counted {_dong(shift.counted_cash)} đ,"
+            f" over or short {_dong(shift.difference)} đ"
+        )
+    for account in results.accounts:
+        click.echo(
+            f"{account.kind} {account.name}: {account.result}, ledger {_dong(account.ledger_balance)} đ,"
+            f" {len(account.items)} items, residual {_dong(account.residual)} đ"
+        )
     if head is None:
         click.echo("not sealed yet: an older transaction is still running; the worker will seal it")
     else:
@@ -255,20 +312,30 @@ def _balance_lines(rows: Sequence[AccountBalance]) -> list[str]:
     return [*lines, f"{'':6} {'':34} {_dong(sums[Side.DEBIT]):>20} {_dong(sums[Side.CREDIT]):>20}"]
 
 
-async def _read_closing(url: str, organization_id: OrganizationId, day: date) -> tuple[DayClosing, Seal | None]:
+async def _read_closing(url: str, organization_id: OrganizationId, day: date) -> _Paper:
     async with open_service(url) as service:
-        closing = await find_closing(service.context, organization_id, day)
-        return closing, await find_head_of_day(service.context, organization_id, day)
+        return await _read_paper(service.context, organization_id, day)
 
 
-async def _close_day(
-    url: str, organization_id: OrganizationId, day: date, export: SealExport | None
-) -> tuple[DayClosing, Seal | None]:
+async def _read_paper(context: PaymentContext, organization_id: OrganizationId, day: date) -> _Paper:
+    """What the closing paper of a day shows."""
+    closing = await find_closing(context, organization_id, day)
+    head = await find_head_of_day(context, organization_id, day)
+    _, results = await find_results(context, organization_id, day)
+    return closing, head, results, await find_shifts(context, organization_id, day)
+
+
+async def _read_certificate(url: str, organization_id: OrganizationId, day: date) -> bytes:
+    async with open_service(url) as service:
+        return await find_certificate(service.context, organization_id, day)
+
+
+async def _close_day(url: str, organization_id: OrganizationId, day: date, export: SealExport | None) -> _Paper:
     async with open_service(url, seal_export=export) as service:
         await check_transaction_ids(service.context.database)
-        closing = await close_day_of_books(service.context, organization_id, day, actor=Actor.system())
+        await close_day_with_results(service.context, organization_id, day, actor=Actor.system())
         await seal_once(service.context, organization_id)
-        return closing, await find_head_of_day(service.context, organization_id, day)
+        return await _read_paper(service.context, organization_id, day)
 
 
 def _dong(amount: int) -> str:

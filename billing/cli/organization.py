@@ -2,17 +2,27 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 from billing.claims.service.setup import NewTerms
+from billing.cli.caller import run_as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
+from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
+from billing.core.money import DONG_MAX, Dong
+from billing.ops.approval_kinds import approve_proposal, find_proposal
+from billing.organizations.domain.approval import ApprovalKind
+from billing.organizations.domain.rights import Right
+from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.setup import NewOrganization
 from billing.payments.domain.exception import DEFAULT_POLICIES
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.exception_policies import read_exception_policies, set_exception_policy
+from billing.payments.service.refund_limit import find_refund_limit, propose_refund_limit
 from billing.visits.domain.facts import FacilityFacts, TechnicalLevel
 from billing.visits.domain.visit import FormerTier
 
@@ -146,6 +156,37 @@ def set_facility(
     )
     run_claim_setup(config, lambda setup: setup.set_terms(OrganizationId(number), terms))
     click.echo(f"facility {facility_code}: {technical_level} from {valid_from.date()}")
+
+
+@organization.command("set-refund-limit")
+@click.option("--amount", type=click.IntRange(0, DONG_MAX), required=True, help="In đồng; 0: every refund.")
+@click.pass_obj
+def set_refund_limit(config: Path | None, *, amount: int) -> None:
+    """Propose the amount above which a second person approves a refund. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY."""
+
+    async def work(context: PaymentContext, caller: Caller) -> UUID:
+        return await propose_refund_limit(context, caller.organization_id, Dong(amount), actor=caller.actor)
+
+    proposal_id = run_as_caller(config, Right.SET_REFUND_LIMIT, work)
+    click.echo(f"proposed {proposal_id}")
+    click.echo(f"next, by a second person: vienphi organization approve-refund-limit {proposal_id}")
+
+
+@organization.command("approve-refund-limit")
+@click.argument("proposal_id", type=click.UUID)
+@click.pass_obj
+def approve_refund_limit(config: Path | None, proposal_id: UUID) -> None:
+    """Approve the amount that another person proposed. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY."""
+
+    async def work(context: PaymentContext, caller: Caller) -> int:
+        proposal = await find_proposal(context, caller.organization_id, proposal_id)
+        if proposal.kind is not ApprovalKind.REFUND_LIMIT:
+            raise InvalidValue("this proposal is not of the refund limit", field="proposal_id")
+        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
+        return await find_refund_limit(context, caller.organization_id)
+
+    amount = run_as_caller(config, Right.APPROVE_REFUND_LIMIT, work)
+    click.echo(f"refunds above {amount} đồng are approved by a second person")
 
 
 _REASONS = {reason.value: reason for reason in DEFAULT_POLICIES}

@@ -11,20 +11,20 @@ from rich.table import Table
 from billing.cli.approval import approve_by_subject
 from billing.cli.caller import run_as_caller
 from billing.cli.policy_option import parse_policy_options
-from billing.core.actor import Role
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
 from billing.coverage.formats.policy_json import write_policy_options
 from billing.coverage.service.facility_policies import (
+    SettingScope,
     list_facility_policies,
     propose_facility_policy,
 )
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
-from billing.organizations.service.approvals import Approval, ApprovalKind
+from billing.organizations.service.approvals import ApprovalKind
 from billing.payments.service.context import PaymentContext
 
-_KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000
 _DEFAULT = {Language.VIETNAMESE: "mặc định", Language.ENGLISH: "default"}
 
@@ -69,13 +69,12 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
         return await propose_facility_policy(
             context,
             caller.organization_id,
-            facility_code=facility,
-            valid_from=valid_from.date(),
-            options=options,
+            SettingScope(facility_code=facility, valid_from=valid_from.date()),
+            options,
             actor=caller.actor,
         )
 
-    policy_id = run_as_caller(config, _KEEPERS, work)
+    policy_id = run_as_caller(config, Right.SET_PRICES, work)
     click.echo(f"proposed {policy_id}")
     click.echo(f"next, by a second person: vienphi policy approve {policy_id}")
 
@@ -96,14 +95,15 @@ def show(config: Path | None, *, facility: str | None) -> None:
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_facility_policies(context, caller.organization_id, limit=_PAGE, facility_code=facility):
-            approval: Approval = row["approval"]
-            options = " ".join(f"{name}={value}" for name, value in sorted(row["options"].items())) or "(defaults)"
+            approval = row.approval
+            assert approval is not None, "a policy is always proposed"
+            options = " ".join(f"{name}={value}" for name, value in sorted(row.options.items())) or "(defaults)"
             click.echo(
-                f"{row['id']} {row['facility_code']} from {row['valid_from']} {approval.state:8}"
+                f"{row.id} {row.facility_code} from {row.valid_from} {approval.state:8}"
                 f" ({approval.proposer}/{approval.decider or '–'})  {options}"
             )
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.READ_PRICES, work)
 
 
 def _words(option: PolicyOption, language: Language, default: str) -> str:

@@ -2,30 +2,29 @@
 
 import csv
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click
 
 from billing.cli.approval import approve_by_subject
 from billing.cli.caller import run_as_caller
-from billing.core.actor import Role
 from billing.coverage.domain.explain import plain_number
-from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.coverage.domain.pricing_authority import DifferenceFilter, FacilityPricing, PriceDay, PricingAuthority
 from billing.coverage.service.pricing_settings import (
+    ListedDifference,
+    SettingScope,
     list_differences,
     list_pricings,
     propose_pricing,
 )
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
-from billing.organizations.service.approvals import Approval, ApprovalKind
+from billing.organizations.service.approvals import ApprovalKind
 from billing.payments.service.context import PaymentContext
 
-_KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000
 _COLUMNS = (
     "recorded_at", "facility_code", "ma_lk", "invoice_number", "source_table", "stt", "code", "field", "his_value",
@@ -68,13 +67,12 @@ def set_(
         return await propose_pricing(
             context,
             caller.organization_id,
-            facility_code=facility,
-            valid_from=valid_from.date(),
-            setting=setting,
+            SettingScope(facility_code=facility, valid_from=valid_from.date()),
+            setting,
             actor=caller.actor,
         )
 
-    pricing_id = run_as_caller(config, _KEEPERS, work)
+    pricing_id = run_as_caller(config, Right.SET_PRICES, work)
     click.echo(f"proposed {pricing_id}")
     click.echo(f"next, by a second person: vienphi pricing approve {pricing_id}")
 
@@ -94,13 +92,14 @@ def list_(config: Path | None) -> None:
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_pricings(context, caller.organization_id, limit=_PAGE):
-            approval: Approval = row["approval"]
+            approval = row.approval
+            assert approval is not None, "a setting is always proposed"
             click.echo(
-                f"{row['id']} {row['facility_code']} from {row['valid_from']} {row['authority']:8} {approval.state:8}"
-                f" by day {row['price_day']}  {row['vendor']}  ({approval.proposer}/{approval.decider or '–'})"
+                f"{row.id} {row.facility_code} from {row.valid_from} {row.authority:8} {approval.state:8}"
+                f" by day {row.price_day}  {row.vendor}  ({approval.proposer}/{approval.decider or '–'})"
             )
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.READ_PRICES, work)
 
 
 @pricing.command()
@@ -117,9 +116,8 @@ def differences(config: Path | None, *, as_csv: bool, field: str | None, vendor:
             writer.writerow(_COLUMNS)
         after: UUID | None = None
         count = 0
-        while rows := await list_differences(
-            context, caller.organization_id, after=after, limit=_PAGE, field=field, vendor=vendor
-        ):
+        wanted = DifferenceFilter(field=field, vendor=vendor)
+        while rows := await list_differences(context, caller.organization_id, wanted, after=after, limit=_PAGE):
             for row in rows:
                 cells = [_cell(row, column) for column in _COLUMNS]
                 if as_csv:
@@ -127,22 +125,22 @@ def differences(config: Path | None, *, as_csv: bool, field: str | None, vendor:
                 else:
                     click.echo("  ".join(cells))
             count += len(rows)
-            after = rows[-1]["id"]
+            after = rows[-1].id
         return count
 
-    count = run_as_caller(config, _KEEPERS, work)
+    count = run_as_caller(config, Right.READ_PRICES, work)
     if not as_csv:
         click.echo(f"{count} differences")
 
 
-def _cell(row: Mapping[str, Any], column: str) -> str:
+def _cell(row: ListedDifference, column: str) -> str:
     """A cell as text; one that a spreadsheet would take for a formula gets an apostrophe before it."""
-    value = row[column]
+    value: object = getattr(row, column)
     if value is None:
         return ""
     if isinstance(value, Decimal):
         return plain_number(value)
-    text = (
-        " ".join(value) if isinstance(value, list) else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    )
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = " ".join(value) if isinstance(value, tuple) else str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -7,16 +7,14 @@ import click
 
 from billing.cli.caller import run_as_caller
 from billing.cli.startup import require_migrated
-from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.db.context import utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ops.erasure import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.payments.service.context import PaymentContext
 from billing.settings import load_settings
-
-_KEEPERS = frozenset({Role.ADMINISTRATOR})
 
 
 @click.group()
@@ -47,7 +45,7 @@ def erase(
     async def work(context: PaymentContext, caller: Caller) -> PatientErasure:
         return await erase_patient(context, caller.organization_id, named[0], actor=caller.actor, is_trial=dry_run)
 
-    erasure = run_as_caller(config, _KEEPERS, work)
+    erasure = run_as_caller(config, Right.ERASE_PERSONAL_DATA, work)
     click.echo(f"{'would erase' if dry_run else 'erased'} the personal data of {erasure.visits} visits")
     for table, count in erasure.rows.items():
         click.echo(f"  {table:24} {count}")

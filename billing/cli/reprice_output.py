@@ -65,11 +65,12 @@ class TextOutput:
         if not self._is_draft:
             differing = totals.changed + totals.refused
             verdict = "every issued invoice recomputes to itself" if not differing else f"{differing} INVOICES DIFFER"
-            click.echo(f"{verdict}: {totals.bills} invoices, code {__version__}")
+            click.echo(f"{verdict}: {totals.invoices} invoices, code {__version__}")
             return
         click.echo(
-            f"{totals.bills} visits: {totals.changed} would change in {totals.lines_changed} lines; the patient would "
-            f"pay more in {totals.patient_more} and less in {totals.patient_less}; {totals.refused} have no price"
+            f"{totals.invoices} visits: {totals.changed} would change in {totals.lines_changed} lines; the patient"
+            f" would pay more in {totals.patient_more} and less in {totals.patient_less};"
+            f" {totals.refused} have no price"
         )
         click.echo(f"{'':14} {'issued':>20} {'under the draft':>20} {'difference':>20}")
         for payer, name in _PAYERS:
@@ -105,7 +106,7 @@ class JsonLines:
     def end(self, totals: Totals) -> None:
         _echo_json(
             {
-                "bills": totals.bills,
+                "invoices": totals.invoices,
                 "changed": totals.changed,
                 "refused": totals.refused,
                 "lines_changed": totals.lines_changed,

@@ -37,6 +37,7 @@ from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import Sender
 from providers.addresses import AddressRules
 from providers.emvqr import Particulars, VietQr, build_vietqr
+from providers.sandbox.bank_day import FileTerms, Payouts
 from providers.sandbox.bank_simulator import BankSimulator
 from providers.sandbox.control import QUERY_PATH, ControlPage, OpenCode, serving_control_page
 from providers.sandbox.message import SandboxSettings
@@ -45,7 +46,10 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _FILES = ("ngoai-tru-dong-chi-tra.xml", "noi-tru.xml")
 _KEY_LIFE = timedelta(days=1)
 _LATE_BY_S = 20.0
+_TYPED_AMOUNT = 500_000
+"""What the payer of a standing code types, in đồng."""
 _LISTED_MAX = 10
+_PAYOUT_FEE = 50  # basis points
 _MESSAGES = {
     "vi": {
         "starting": "Đang chuẩn bị PostgreSQL riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm …",
@@ -81,7 +85,14 @@ class RunFailed(BillingError):
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the service.")
 @click.option("--bank-port", type=click.IntRange(0, 65_535), default=8081, show_default=True, help="Port of the bank.")
-def run(lang: str, port: int, bank_port: int) -> None:
+@click.option(
+    "--payouts",
+    type=click.Choice([each.value for each in Payouts]),
+    default=Payouts.EACH.value,
+    show_default=True,
+    help="How the bank's files state collected money: each transfer, or one payout a day net of a fee of 0.5 %.",
+)
+def run(lang: str, port: int, bank_port: int, payouts: str) -> None:
     """Serve a demo hospital and the bank simulator on the loopback address until Ctrl-C; data are fresh each time.
 
     A port that is taken is replaced by a free one; the addresses are printed.
@@ -89,11 +100,14 @@ def run(lang: str, port: int, bank_port: int) -> None:
     configure_logs(is_json=False, level=logging.ERROR)
     click.echo(_MESSAGES[lang]["starting"])
     with EmbeddedPostgres() as server:
-        asyncio.run(_run(server, lang, port=_free_port(port), bank_port=_free_port(bank_port)))
+        terms = FileTerms(
+            payouts=Payouts(payouts), fee_basis_points=_PAYOUT_FEE if payouts == Payouts.DAILY.value else 0
+        )
+        asyncio.run(_run(server, lang, terms, port=_free_port(port), bank_port=_free_port(bank_port)))
     click.echo(_MESSAGES[lang]["stopped"])
 
 
-async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int) -> None:
+async def _run(server: EmbeddedPostgres, lang: str, terms: FileTerms, *, port: int, bank_port: int) -> None:
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
@@ -122,8 +136,11 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
             clock=utc_now,
             random=Random(),  # noqa: S311 - a bank simulator
             late_by_s=_LATE_BY_S,
+            typed_amount=_TYPED_AMOUNT,
         )
-        page = ControlPage(bank, list_codes=desk.list_codes, add_code=desk.add_code, clock=utc_now, language=lang)
+        page = ControlPage(
+            bank, list_codes=desk.list_codes, add_code=desk.add_code, clock=utc_now, language=lang, terms=terms
+        )
         for _ in _FILES:
             await desk.add_code()
         worker = asyncio.create_task(
@@ -174,17 +191,17 @@ class _Desk:
 
     async def _code(self, intent_id: str) -> OpenCode:
         intent = _read(await self._client.get(f"/v1/intents/{intent_id}"))
-        amount = intent["remaining"] or intent["amount"]
+        amount = intent["remaining"] or intent["amount"] or _TYPED_AMOUNT
         return OpenCode(
             reference=intent["reference_code"],
             amount=money_text(amount),
             state=intent["state_label"][self._lang],
-            payload=self._payload(intent["reference_code"], amount),
+            payload=self._payload(intent["reference_code"], None if intent["is_standing"] else amount),
             page=intent["pay_url"] + ("?lang=en" if self._lang == "en" else ""),
         )
 
-    def _payload(self, reference: str, amount: int) -> str:
-        """The payload of the code, also when nothing is owed any more: the bank can pay it again."""
+    def _payload(self, reference: str, amount: int | None) -> str:
+        """The payload of the code, also when nothing is owed any more: the bank can pay it again. None: standing."""
         return build_vietqr(
             VietQr(
                 bank_bin=self._settings.bank_bin,

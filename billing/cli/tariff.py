@@ -15,10 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.cli.caller import run_as_caller
 from billing.cli.memory import memory_limited
-from billing.core.actor import Role
 from billing.ops.approval_kinds import approve_proposal
+from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
-from billing.organizations.service.approvals import Approval
 from billing.payments.service.context import PaymentContext
 from billing.spreadsheets.amounts import DecimalMark
 from billing.spreadsheets.cells import SIZE_MAX
@@ -35,7 +34,6 @@ from billing.tariffs.service.price_lists import (
     preview_tariff,
 )
 
-_KEEPERS = frozenset({Role.FINANCE})
 _WORDS = {"insured": "giá BHYT", "fee": "giá viện phí", "on_demand": "giá yêu cầu"}
 _LISTED_MAX = 1_000
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -104,7 +102,7 @@ def import_(
                 on_progress=lambda done: bar.update(task, completed=done),
             )
 
-    tariff_id = run_as_caller(config, _KEEPERS, work)
+    tariff_id = run_as_caller(config, Right.SET_PRICES, work)
     if tariff_id is None:
         click.echo("dry run: nothing was written")
     else:
@@ -120,17 +118,16 @@ def list_(config: Path | None) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         rows = await list_tariffs(context, caller.organization_id, limit=_LISTED_MAX)
         for row in rows:
-            state = row["state"] if row["completed_at"] else f"{row['state']}, incomplete"
-            until = "" if row["valid_until"] is None else f" until {row['valid_until']}"
-            approval: Approval | None = row["approval"]
-            decider = None if approval is None else approval.decider
-            persons = "/".join((row["drafted_by"], decider or "–", row["activated_by"] or "–"))
+            state = row.state if row.completed_at else f"{row.state}, incomplete"
+            until = "" if row.valid_until is None else f" until {row.valid_until}"
+            decider = None if row.approval is None else row.approval.decider
+            persons = "/".join((row.drafted_by, decider or "–", row.activated_by or "–"))
             click.echo(
-                f"{row['id']} {row['facility_code'] or 'all':5} from {row['valid_from']}{until} {state:10}"
-                f" {row['items']:>7} prices  {row['name']}  ({persons})"
+                f"{row.id} {row.facility_code or 'all':5} from {row.valid_from}{until} {state:10}"
+                f" {row.items:>7} prices  {row.name}  ({persons})"
             )
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.READ_PRICES, work)
 
 
 @tariff.command()
@@ -143,7 +140,7 @@ def changes(config: Path | None, tariff_id: UUID, *, as_csv: bool) -> None:
     async def work(context: PaymentContext, caller: Caller) -> list[PriceChange]:
         return await list_changes(context, caller.organization_id, TariffId(tariff_id))
 
-    found = run_as_caller(config, _KEEPERS, work)
+    found = run_as_caller(config, Right.READ_PRICES, work)
     if not as_csv:
         _print_changes(found)
         return
@@ -163,7 +160,7 @@ def approve(config: Path | None, tariff_id: UUID) -> None:
         proposal = await find_tariff_approval(context, caller.organization_id, TariffId(tariff_id))
         await approve_proposal(context, caller.organization_id, proposal.id, actor=caller.actor)
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.APPROVE_TARIFF, work)
     click.echo(f"approved; next: vienphi tariff activate {tariff_id}")
 
 
@@ -178,7 +175,7 @@ def activate(config: Path | None, tariff_id: UUID, *, replaces: UUID | None) -> 
         other = None if replaces is None else TariffId(replaces)
         await activate_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor, replaces=other)
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.SET_PRICES, work)
     click.echo("effective")
 
 
@@ -191,7 +188,7 @@ def discard(config: Path | None, tariff_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await discard_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
 
-    run_as_caller(config, _KEEPERS, work)
+    run_as_caller(config, Right.SET_PRICES, work)
     click.echo("discarded")
 
 

@@ -140,8 +140,8 @@ def list_dead_messages(config: Path | None, organization: int) -> None:
     async def read(context: PaymentContext) -> None:
         dead = await list_dead(context, OrganizationId(organization))
         for row in dead:
-            why = row["last_status"] or row["last_problem"]
-            click.echo(f"{row['message_id']} {row['topic']} to {row['endpoint_id']}: {row['attempts']} attempts, {why}")
+            why = row.last_status or row.last_problem
+            click.echo(f"{row.message_id} {row.topic} to {row.endpoint_id}: {row.attempts} attempts, {why}")
         click.echo(f"{len(dead)} dead")
 
     _run(config, read)

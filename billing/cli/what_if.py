@@ -34,7 +34,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "code": "Đối tượng",
         "patient": "Người bệnh trả",
         "insurer": "Quỹ BHYT trả",
-        "standing": "Điều kiện",
+        "status": "Điều kiện",
         "fits": "phù hợp",
         "open": "nếu xác nhận được: {facts}",
         "needs_paper": "nếu có: {facts}",
@@ -51,7 +51,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "code": "Object code",
         "patient": "The patient pays",
         "insurer": "The fund pays",
-        "standing": "Condition",
+        "status": "Condition",
         "fits": "fits",
         "open": "if confirmed: {facts}",
         "needs_paper": "if there is: {facts}",
@@ -130,7 +130,7 @@ def _table(routes: WhatIf, language: Language) -> Table:
     table.add_column(words["code"], overflow="fold")
     table.add_column(words["patient"], justify="right", no_wrap=True)
     table.add_column(words["insurer"], justify="right", no_wrap=True)
-    table.add_column(words["standing"], overflow="fold")
+    table.add_column(words["status"], overflow="fold")
     for option in routes.routes:
         marks = [words[mark] for mark in ("stated", "chosen") if getattr(routes, mark) == option.code]
         name = f"{option.code} {category_name(option.code, language)}"

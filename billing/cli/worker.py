@@ -8,7 +8,9 @@ from random import SystemRandom
 import click
 
 from billing.cli.startup import open_checked_service, sender_limits, start, stop_event
+from billing.core.ids import OrganizationId
 from billing.notifications.service.webhooks import Dispatch
+from billing.ops.integration_folder import IntegrationFolder
 from billing.secrets import find_secret
 from billing.settings import Settings
 from billing.worker.running import Intervals, run_worker
@@ -43,4 +45,10 @@ async def _work(settings: Settings) -> None:
             stop=stop,
             random=SystemRandom(),
             retention=settings.retention.terms,
+            folders=[
+                IntegrationFolder(
+                    organization_id=OrganizationId(each.organization), facility_code=each.facility, path=each.path
+                )
+                for each in settings.folders
+            ],
         )

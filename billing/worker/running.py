@@ -1,8 +1,10 @@
 """The worker: its loops and their intervals."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 import structlog
@@ -13,12 +15,18 @@ from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from billing.notifications.service.webhooks import Dispatch, purge_once
 from billing.ops.erasure import erase_once
+from billing.ops.integration_folder import FolderReader, IntegrationFolder
 from billing.ops.maintenance import make_partitions_once
 from billing.ops.retention import Retention
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.feeds import poll_feed
 from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import poll_due_payments
+from billing.payments.service.provider_refunds import run_due_refunds
+from billing.reconciliation.service.find_exceptions import find_exceptions_once
+from billing.reconciliation.service.match_lines import match_arrived_lines
+from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
+from billing.visit_accounts.service.guarantees import expire_guarantees_once
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 
@@ -26,6 +34,8 @@ GRACE_S = 10.0
 """How long running tasks may take after the worker was stopped."""
 
 _RETENTION = Retention()
+
+Task = Callable[[PaymentContext, OrganizationId], Awaitable[int]]
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +47,17 @@ class Intervals:
     poll_s: float = 10.0
     feed_s: float = 10.0
     match_s: float = 10.0
+    refund_s: float = 10.0
     expire_s: float = 10.0
+    clearance_s: float = 5.0
+    reconcile_s: float = 2.0
     dispatch_s: float = 1.0
     seal_s: float = 5.0
     snapshot_s: float = 60.0
+    exceptions_s: float = 60.0
     maintenance_s: float = 6 * 3600.0
     health_s: float = 60.0
+    folder_s: float = 5.0
 
 
 async def run_worker(
@@ -53,56 +68,27 @@ async def run_worker(
     stop: asyncio.Event,
     random: Random,
     retention: Retention = _RETENTION,
+    folders: Sequence[IntegrationFolder] = (),
 ) -> None:
     """Run all loops until `stop` is set. Any number of workers may run at once."""
     dispatcher = Dispatcher(context, dispatch)
-
-    async def poll(organization_id: OrganizationId) -> int:
-        return await poll_due_payments(context, organization_id)
-
-    async def feed(organization_id: OrganizationId) -> int:
-        return await poll_feed(context, organization_id)
-
-    async def match(organization_id: OrganizationId) -> int:
-        return await match_outflows_once(context, organization_id)
-
-    async def expire(organization_id: OrganizationId) -> int:
-        expired = 0
-        while True:
-            more = await expire_once(context, organization_id)
-            expired += more
-            if more < EXPIRED_MAX:
-                return expired
-
-    async def seal(organization_id: OrganizationId) -> int:
-        return await seal_once(context, organization_id)
-
-    async def snapshot(organization_id: OrganizationId) -> int:
-        return await snapshot_once(context, organization_id)
-
-    async def erase(organization_id: OrganizationId) -> int:
-        delivered = await purge_once(context, organization_id, timedelta(days=retention.delivered_days))
-        return delivered + await erase_once(context, organization_id, retention)
+    reader = FolderReader(context, folders)
 
     async def maintain() -> TickResult:
         await make_partitions_once(context.database)
         return TickResult(1)
 
+    async def read_folders() -> TickResult:
+        return TickResult(await reader.run_once())
+
     async def log_health() -> TickResult:
         return loops.log_health()
 
-    each = for_each_organization
     loops = Loops(
         loops=[
             Loop("maintenance", intervals.maintenance_s, maintain),
-            Loop("poll", intervals.poll_s, each(context, "poll", poll)),
-            Loop("feed", intervals.feed_s, each(context, "feed", feed)),
-            Loop("match", intervals.match_s, each(context, "match", match)),
-            Loop("expire", intervals.expire_s, each(context, "expire", expire)),
-            Loop("dispatch", intervals.dispatch_s, each(context, "dispatch", dispatcher.run_once)),
-            Loop("seal", intervals.seal_s, each(context, "seal", seal)),
-            Loop("snapshot", intervals.snapshot_s, each(context, "snapshot", snapshot)),
-            Loop("erase", intervals.maintenance_s, each(context, "erase", erase)),
+            *_loops_of_organizations(context, dispatcher, intervals, retention),
+            *([Loop("folder", intervals.folder_s, read_folders)] if folders else []),
             Loop("health", intervals.health_s, log_health),
         ],
         clock=context.clock,
@@ -116,3 +102,52 @@ async def run_worker(
     finally:
         await dispatcher.stop(grace_s=GRACE_S)
     log.info("worker_stopped")
+
+
+def _loops_of_organizations(
+    context: PaymentContext, dispatcher: Dispatcher, intervals: Intervals, retention: Retention
+) -> list[Loop]:
+    async def dispatch(_context: PaymentContext, organization_id: OrganizationId) -> int:
+        return await dispatcher.run_once(organization_id)
+
+    async def erase(context: PaymentContext, organization_id: OrganizationId) -> int:
+        delivered = await purge_once(context, organization_id, timedelta(days=retention.delivered_days))
+        return delivered + await erase_once(context, organization_id, retention)
+
+    async def find_exceptions(context: PaymentContext, organization_id: OrganizationId) -> int:
+        found = await find_exceptions_once(context, organization_id)
+        return found.opened + found.closed
+
+    tasks: list[tuple[str, float, Task]] = [
+        ("poll", intervals.poll_s, poll_due_payments),
+        ("feed", intervals.feed_s, poll_feed),
+        ("match", intervals.match_s, match_outflows_once),
+        ("refund", intervals.refund_s, run_due_refunds),
+        ("expire", intervals.expire_s, _repeated(expire_once, EXPIRED_MAX)),
+        ("guarantee", intervals.expire_s, expire_guarantees_once),
+        ("clearance", intervals.clearance_s, _repeated(update_clearances_once, UPDATED_MAX)),
+        ("reconcile", intervals.reconcile_s, match_arrived_lines),
+        ("dispatch", intervals.dispatch_s, dispatch),
+        ("seal", intervals.seal_s, seal_once),
+        ("snapshot", intervals.snapshot_s, snapshot_once),
+        ("exceptions", intervals.exceptions_s, find_exceptions),
+        ("erase", intervals.maintenance_s, erase),
+    ]
+    return [
+        Loop(name, every_s, for_each_organization(context, name, partial(task, context)))
+        for name, every_s, task in tasks
+    ]
+
+
+def _repeated(task: Task, at_most: int) -> Task:
+    """The task again and again until it did less than it does at most."""
+
+    async def run(context: PaymentContext, organization_id: OrganizationId) -> int:
+        total = 0
+        while True:
+            done = await task(context, organization_id)
+            total += done
+            if done < at_most:
+                return total
+
+    return run

@@ -14,7 +14,15 @@ from datetime import timedelta
 import httpx
 
 from billing.notifications.domain.webhook import Attempt, WebhookAddressRefused, check_address
-from providers.addresses import AddressRefused, AddressRules, Resolve, checked_addresses, is_public, resolve
+from providers.addresses import (
+    AddressRefused,
+    AddressRules,
+    Resolve,
+    accepted_certificates,
+    checked_addresses,
+    is_public,
+    resolve,
+)
 
 __all__ = ["Sender", "SenderLimits", "is_public", "resolve"]
 
@@ -36,7 +44,7 @@ class Sender:
     def __init__(self, limits: SenderLimits | None = None, *, resolve: Resolve = resolve) -> None:
         self._limits = limits or SenderLimits()
         self._resolve = resolve
-        self._certificates = httpx.create_ssl_context(trust_env=False)  # read once: it takes tens of milliseconds
+        self._certificates = accepted_certificates()
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
         """Post once; returns the status of the response, or the problem in one word.
