@@ -11,6 +11,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from ssl import SSLContext
 from urllib.parse import urlsplit
@@ -181,6 +182,12 @@ async def check_settings(settings: Mapping[str, object], rules: AddressRules, re
                 await check_before_saving(url, rules, resolve)
         except AddressRefused as refusal:
             raise AddressRefused(f"{name}: {refusal}") from None
+
+
+@cache
+def accepted_certificates() -> SSLContext:
+    """Read whose certificates a server may show; once for each process, since it takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):

@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from providers.contract import Movement, SettlementLine, SettlementUnreadable
 from providers.notices import VIETNAM
+from providers.references import without_placeholder
 
 REPORT_SIZE_MAX = 64 * 1024 * 1024
 LINES_MAX = 500_000
@@ -26,8 +27,10 @@ _IDENTIFIER = re.compile(r"[!-~]{1,100}")
 class ReportColumns(BaseModel):
     """The column of each value, by its heading.
 
-    `paid_statuses` and `refunded_statuses` are the values of the column `status` for money in and money out;
-    lines with another value are left out. `amount_scale` divides the amounts (VNPAY writes đồng times 100).
+    `paid_statuses` are the values of the column `status` for money in, `refunded_statuses` those for refunds that we
+    sent, `reversed_statuses` those for money that the provider took back; lines with another value are left out.
+    `paid_out_on` is the day on which the provider pays the line to our bank account. `amount_scale` divides the amounts
+    (VNPAY writes đồng times 100).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +42,10 @@ class ReportColumns(BaseModel):
     status: str = ""
     paid_statuses: frozenset[str] = frozenset()
     refunded_statuses: frozenset[str] = frozenset()
+    reversed_statuses: frozenset[str] = frozenset()
+    bank_reference: str = ""
+    paid_out_on: str = ""
+    day_format: str = "%d/%m/%Y"
     occurred_at: str = ""
     timestamp_format: str = "%d/%m/%Y %H:%M:%S"
     delimiter: Literal[",", ";", "|", "\t"] = ","
@@ -80,7 +87,16 @@ def read_report(content: bytes, columns: ReportColumns) -> Sequence[SettlementLi
 
 def _header(row: Sequence[str], columns: ReportColumns, number: int) -> dict[str, int]:
     names = [cell.strip() for cell in row]
-    wanted = {columns.transaction, columns.amount, columns.reference, columns.fee, columns.status, columns.occurred_at}
+    wanted = {
+        columns.transaction,
+        columns.amount,
+        columns.reference,
+        columns.fee,
+        columns.status,
+        columns.bank_reference,
+        columns.occurred_at,
+        columns.paid_out_on,
+    }
     for name in sorted(wanted - {""}):
         if names.count(name) != 1:
             raise SettlementUnreadable(f"column {name!r} stands {names.count(name)} times", number)
@@ -95,7 +111,8 @@ def _line(row: Sequence[str], header: Mapping[str, int], columns: ReportColumns,
         return row[header[name]].strip() if name else ""
 
     status = cell(columns.status)
-    if columns.status and status not in columns.paid_statuses | columns.refunded_statuses:
+    movement = _movement(status, columns)
+    if movement is None:
         return None
     transaction = cell(columns.transaction)
     if not _IDENTIFIER.fullmatch(transaction) or _SPOILT.fullmatch(transaction):
@@ -105,11 +122,22 @@ def _line(row: Sequence[str], header: Mapping[str, int], columns: ReportColumns,
         transaction=transaction,
         reference=cell(columns.reference) or None,
         amount=_dong(cell(columns.amount), columns, number),
-        movement=Movement.REFUNDED if status in columns.refunded_statuses else Movement.RECEIVED,
+        movement=movement,
         occurred_at=_parse_timestamp(cell(columns.occurred_at), columns, number),
+        paid_out_on=_parse_day(cell(columns.paid_out_on), columns, number),
         fee=_dong(cell(columns.fee) or "0", columns, number),
+        bank_reference=without_placeholder(cell(columns.bank_reference)),
         provider_status=status,
     )
+
+
+def _movement(status: str, columns: ReportColumns) -> Movement | None:
+    """The movement of a line; None for a line that moved no money."""
+    if status in columns.refunded_statuses:
+        return Movement.REFUNDED
+    if status in columns.reversed_statuses:
+        return Movement.REVERSED
+    return Movement.RECEIVED if not columns.status or status in columns.paid_statuses else None
 
 
 def _dong(text: str, columns: ReportColumns, number: int) -> int:
@@ -132,3 +160,12 @@ def _parse_timestamp(text: str, columns: ReportColumns, number: int) -> datetime
         return datetime.strptime(text, columns.timestamp_format).replace(tzinfo=VIETNAM)
     except ValueError as error:
         raise SettlementUnreadable("a timestamp that is not written as agreed", number) from error
+
+
+def _parse_day(text: str, columns: ReportColumns, number: int) -> date | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, columns.day_format).replace(tzinfo=VIETNAM).date()
+    except ValueError as error:
+        raise SettlementUnreadable("a day that is not written as agreed", number) from error

@@ -275,15 +275,6 @@ def check_payee(payload: str, *, bank_bin: str, account_number: str) -> ParsedQr
     return parsed
 
 
-def same_payee(payload: str, *, bank_bin: str, account_number: str) -> bool:
-    """Whether a code is intact and pays exactly this account; never raises."""
-    try:
-        check_payee(payload, bank_bin=bank_bin, account_number=account_number)
-    except QrError:
-        return False
-    return True
-
-
 def _build(payee: str, code: VietQr | VnpayQr) -> str:
     is_dynamic = code.amount is not None and not code.is_reusable
     stated = code.particulars

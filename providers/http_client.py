@@ -18,7 +18,7 @@ from typing import Generic, Self, TypeVar
 
 import httpx
 
-from providers.addresses import AddressNotAllowed, AddressRules, CheckedTransport
+from providers.addresses import AddressNotAllowed, AddressRules, CheckedTransport, accepted_certificates
 
 RETRYABLE = "vienphi.retryable"
 """Extension of a request that changes nothing, although its method is not GET."""
@@ -252,7 +252,7 @@ class ProviderClients(Generic[Key]):
     ) -> None:
         self._limits = limits or ClientLimits()
         self._addresses = addresses or AddressRules()
-        self._verify = verify or httpx.create_ssl_context(trust_env=False)  # read once: it takes tens of milliseconds
+        self._verify = verify or accepted_certificates()
         self._clients: dict[Key, tuple[GuardedTransport, httpx.AsyncClient]] = {}
 
     async def __aenter__(self) -> Self:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -193,9 +193,6 @@ class Profile(_Part):
         if self.auth is Auth.HEADER and not self.auth_header:
             raise ValueError("auth_header is missing")
         return self
-
-
-ProfileName = Annotated[str, Field(pattern=rf"^{_NAME.pattern}$")]
 
 
 @cache

@@ -130,7 +130,10 @@ class LocalQr(ABC):
 
     @abstractmethod
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
-        """Build the code of a payment without a call to the provider. Raises PaymentRefused."""
+        """Build the code of a payment without a call to the provider. Raises PaymentRefused.
+
+        An amount of 0 is a standing code: the payer types the amount, any number of times.
+        """
 
 
 class Feeds(ABC):

@@ -1,4 +1,7 @@
-"""Settlement files: a provider's report of the payments that it collected."""
+"""Settlement files: a provider's report of the payments that it collected.
+
+`providers.csv_report` reads CSV reports, `providers.bank_collection.settlement` the files of banks.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

@@ -9,6 +9,7 @@ The message and its signature are described in `message.py`. Status words of the
 """
 
 import json
+from collections.abc import Iterable
 from typing import ClassVar
 
 import httpx
@@ -30,14 +31,18 @@ from providers.contract import (
     Provider,
     Queries,
     Reply,
+    SettlementFiles,
+    SettlementLine,
     Unreadable,
     Verdict,
 )
-from providers.local_qr import build_local_qr
+from providers.csv_report import read_report
+from providers.local_qr import local_qr_instruction
 from providers.notices import fingerprint
 from providers.references import is_placeholder, without_placeholder
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
 from providers.sandbox.query import query_bank
+from providers.sandbox.settlement_report import REPORT
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
 
@@ -61,7 +66,7 @@ _RESULTS = {
 }
 
 
-class Sandbox(Provider, Callbacks, Queries, LocalQr):
+class Sandbox(Provider, Callbacks, Queries, LocalQr, SettlementFiles):
     """One account at the sandbox bank. Calls only the query address of its settings, if any."""
 
     signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
@@ -83,9 +88,8 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
         Raises PaymentRefused if the amount or purpose is not allowed in a code, or if the built code is wrong.
         """
         settings = self._settings
-        payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.account_number)
-        return PaymentInstruction(
-            qr_payload=payload,
+        return local_qr_instruction(
+            request,
             bank_bin=settings.bank_bin,
             account_number=settings.account_number,
             account_holder=settings.account_holder,
@@ -115,6 +119,10 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
     async def query_payment(self, known: PendingPayment) -> Notices:
         """The bank's transactions of our reference, each as in its callback."""
         return await query_bank(self._client, self._settings, known, self._notice)
+
+    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+        """The lines of a daily report (`settlement_report`). Raises SettlementUnreadable."""
+        return read_report(content, REPORT)
 
     def _verify(self, callback: Callback) -> None:
         if not is_signed(self._settings, callback.header(SIGNATURE_HEADER), callback.body, at=callback.received_at):

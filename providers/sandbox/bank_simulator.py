@@ -14,6 +14,7 @@ from random import Random
 import httpx
 
 from providers.emvqr import NotAVietQr, ParsedQr, parse
+from providers.sandbox.bank_day import AMOUNT_BY, UNREPORTED, CardPayment, FileFault
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxPayer, SandboxSettings, signature_header
 from providers.sandbox.query import TransactionLog
 from providers.signing import read_json_object
@@ -59,8 +60,9 @@ class BankSimulator:
     """A bank that holds the account of the settings and pays codes into it.
 
     `callback_url` is the complete address of the account's callbacks; `clock` returns timestamps with a zone; `pause`
-    waits a number of seconds. `late_by_s` is the delay of Behaviour.LATE. Every transfer is in the `transactions`,
-    reported or not.
+    waits a number of seconds. `late_by_s` is the delay of Behaviour.LATE. `typed_amount` is what a payer types for a
+    code without an amount, in đồng; None: such a code is refused. Every transfer is in the `transactions`, reported or
+    not.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class BankSimulator:
         random: Random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         late_by_s: float = 2.0,
+        typed_amount: int | None = None,
     ) -> None:
         self.transactions = TransactionLog(settings, clock)
         self._client = client
@@ -82,13 +85,17 @@ class BankSimulator:
         self._random = random
         self._pause = pause
         self._late_by_s = late_by_s
+        self._typed_amount = typed_amount
 
-    async def pay(self, qr_payload: str, behaviour: Behaviour) -> tuple[Answer, ...]:
+    async def pay(self, qr_payload: str, behaviour: Behaviour, *, fault: FileFault | None = None) -> tuple[Answer, ...]:
         """Scan a code, pay by the behaviour, deliver, and return each delivery's reply; none for NEVER.
 
+        `fault` makes the files of the day disagree; some faults have no callback (`UNREPORTED`).
         Raises ScanRefused for a code this bank does not pay, httpx.TransportError if there is no answer.
         """
-        message = self.transfer(qr_payload, behaviour)
+        message = self.transfer(qr_payload, behaviour, fault=fault)
+        if fault in UNREPORTED:
+            return ()
         match behaviour:
             case Behaviour.NEVER:
                 return ()
@@ -102,25 +109,39 @@ class BankSimulator:
                 await self._pause(self._late_by_s)
         return (await self.deliver(message),)
 
-    def transfer(self, qr_payload: str, behaviour: Behaviour = Behaviour.EXACT) -> SandboxMessage:
+    def transfer(
+        self, qr_payload: str, behaviour: Behaviour = Behaviour.EXACT, *, fault: FileFault | None = None
+    ) -> SandboxMessage:
         """Scan a code and make the transfer without a callback; return the message for `deliver`."""
         code = self._scan(qr_payload)
+        amount = code.amount or self._typed_amount or 0
+        if fault is not None and amount <= 2 * AMOUNT_BY:
+            raise ScanRefused(f"a fault of the files needs more than {2 * AMOUNT_BY} đồng")
+        is_named = fault is not FileFault.BANK_ONLY
+        purpose = code.purpose if is_named else ""
         payer = SandboxPayer(name="NGUYEN VAN TEST", account=self._digits(10))
         message = SandboxMessage(
             transaction_id=f"SB{self._digits(14)}",
             bank_reference=f"FT{self._digits(11)}",
             merchant_id=self._settings.merchant_id,
             account_number=self._settings.account_number,
-            amount=_amount(code.amount or 0, behaviour),
+            amount=_amount(amount, behaviour),
             status="SUCCEEDED",
             direction="credit",
-            content=self._content(code.purpose or f"{payer.name} chuyen tien", payer, behaviour),
-            reference=code.bill_number,
+            content=self._content(purpose or f"{payer.name} chuyen tien", payer, behaviour),
+            reference=code.bill_number if is_named else None,
             occurred_at=self._clock().astimezone(VIETNAM_TIME).replace(microsecond=0),
             payer=payer,
         )
-        self.transactions.write(message)
+        self.transactions.write(message, fault)
         return message
+
+    def pay_by_card(self, amount: int) -> CardPayment:
+        """A payment at the card terminal of the account; its approval code is on the slip."""
+        cards = self.transactions.cards
+        payment = CardPayment(approval_code=f"{len(cards) + 1:06d}", amount=amount, occurred_at=self._clock())
+        cards.append(payment)
+        return payment
 
     async def deliver(self, message: SandboxMessage) -> Answer:
         """Call the callback address with a new signature; delivering one message again is a retry of the bank."""
@@ -167,7 +188,7 @@ class BankSimulator:
             raise ScanRefused("the code is damaged")
         if (code.bank_bin, code.account_number) != (self._settings.bank_bin, self._settings.account_number):
             raise ScanRefused("the code pays into an account of another bank")
-        if not code.amount:
+        if not (code.amount or self._typed_amount):
             raise ScanRefused("the code has no amount")
         return code
 

@@ -16,7 +16,9 @@ from http import HTTPStatus
 import httpx
 from aiohttp import web
 
+from providers.sandbox.bank_day import UNREPORTED, FileFault, FileTerms
 from providers.sandbox.bank_simulator import VIETNAM_TIME, BankSimulator, Behaviour, ScanRefused
+from providers.sandbox.control_files import ControlFiles
 from providers.sandbox.control_messages import MESSAGES
 from providers.sandbox.message import SIGNATURE_HEADER
 
@@ -38,6 +40,7 @@ _STYLE = """
 body{font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#14202b}
 section{border:1px solid #8a97a3;border-radius:.5rem;padding:.75rem 1rem;margin:1rem 0}
 h2{margin:0;font-size:1.1rem}form{display:inline}p{margin:.25rem 0}
+select,input{font:inherit;min-height:44px;max-width:100%}
 button{font:inherit;min-height:44px;padding:0 .9rem;margin:.25rem .25rem 0 0;border:1px solid #0a5b8c;
 border-radius:.4rem;background:#fff;color:#0a5b8c;cursor:pointer}
 :focus-visible{outline:3px solid #b35900}code{font-size:1.05rem}
@@ -65,7 +68,10 @@ AddCode = Callable[[], Awaitable[None]]
 
 
 class ControlPage:
-    """The page of one bank simulator. `list_codes` returns the codes, `add_code` creates a further code."""
+    """The page of one bank simulator. `list_codes` returns the codes, `add_code` creates a further code.
+
+    `terms` decide how the files of a day state what the bank credits (`bank_day`).
+    """
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class ControlPage:
         add_code: AddCode,
         clock: Callable[[], datetime],
         language: str,
+        terms: FileTerms | None = None,
     ) -> None:
         self._bank = bank
         self._list_codes = list_codes
@@ -83,6 +90,7 @@ class ControlPage:
         self._messages = MESSAGES[language]
         self._language = language
         self._log_lines: deque[str] = deque(maxlen=_LOG_LINES_MAX)
+        self._files = ControlFiles(bank, terms or FileTerms(), clock=clock, messages=self._messages, log=self._note)
         self._paying: set[asyncio.Task[None]] = set()
 
     def application(self) -> web.Application:
@@ -91,7 +99,9 @@ class ControlPage:
         application.router.add_get("/", self._show)
         application.router.add_get(_STYLE_PATH, self._style)
         application.router.add_post("/codes", self._add)
+        application.router.add_post("/codes/{reference}/faults", self._pay_with_fault)
         application.router.add_post("/codes/{reference}/{behaviour}", self._pay)
+        self._files.add_routes(application.router)
         application.router.add_post(QUERY_PATH, self._answer)
         return application
 
@@ -114,14 +124,11 @@ class ControlPage:
         return _back()
 
     async def _pay(self, request: web.Request) -> web.Response:
-        codes = {code.reference: code for code in await self._list_codes()}
-        code = codes.get(request.match_info["reference"])
+        code = await self._find(request)
         try:
             behaviour = Behaviour(request.match_info["behaviour"])
         except ValueError:
             raise web.HTTPNotFound from None
-        if code is None:
-            raise web.HTTPNotFound
         # Outside this request: a late bank delays the callback, not the page.
         task = asyncio.create_task(self._pay_code(code, behaviour))
         self._paying.add(task)
@@ -130,18 +137,38 @@ class ControlPage:
             await asyncio.wait({task})
         return _back()
 
-    async def _pay_code(self, code: OpenCode, behaviour: Behaviour) -> None:
+    async def _pay_with_fault(self, request: web.Request) -> web.Response:
+        """Pay a code exactly, with a fault in the files of the day."""
+        code = await self._find(request)
         try:
-            answers = await self._bank.pay(code.payload, behaviour)
+            fault = FileFault(str((await request.post()).get("fault", "")))
+        except ValueError:
+            raise web.HTTPBadRequest from None
+        await self._pay_code(code, Behaviour.EXACT, fault)
+        return _back()
+
+    async def _find(self, request: web.Request) -> OpenCode:
+        """The code that the address names."""
+        codes = {code.reference: code for code in await self._list_codes()}
+        code = codes.get(request.match_info["reference"])
+        if code is None:
+            raise web.HTTPNotFound
+        return code
+
+    async def _pay_code(self, code: OpenCode, behaviour: Behaviour, fault: FileFault | None = None) -> None:
+        label = f"{code.reference} · {self._messages[fault.value if fault else behaviour.value]}"
+        try:
+            answers = await self._bank.pay(code.payload, behaviour, fault=fault)
         except (ScanRefused, httpx.TransportError) as error:
-            self._log(code, behaviour, f"{self._messages['failed']}: {error}")
+            self._note(f"{label} → {self._messages['failed']}: {error}")
             return
         results = ", ".join(f"{answer.status} {answer.result}" for answer in answers)
-        self._log(code, behaviour, f"{self._messages['answered']}: {results}" if results else self._messages["silent"])
+        silent = self._messages["unreported" if fault in UNREPORTED else "silent"]
+        self._note(f"{label} → {self._messages['answered']}: {results}" if results else f"{label} → {silent}")
 
-    def _log(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
+    def _note(self, line: str) -> None:
         timestamp = self._clock().astimezone(VIETNAM_TIME).strftime("%H:%M:%S")
-        self._log_lines.appendleft(f"{timestamp} · {code.reference} · {self._messages[behaviour.value]} → {what}")
+        self._log_lines.appendleft(f"{timestamp} · {line}")
 
     async def _answer(self, request: web.Request) -> web.Response:
         items = self._bank.transactions.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
@@ -158,6 +185,7 @@ class ControlPage:
             f"<h1>{messages['title']}</h1><p>{messages['about']}</p>"
             f'<form method="post" action="/codes"><button>{messages["add"]}</button></form>'
             + "".join(_section(code, messages) for code in codes)
+            + self._files.section()
             + f'<h2>{messages["log"]}</h2><ul role="log">{items or "<li>–</li>"}</ul></main></body></html>'
         )
 
@@ -169,6 +197,12 @@ def _section(code: OpenCode, messages: Mapping[str, str]) -> str:
         for each in OFFERED
     )
     page = escape(code.page, quote=True)
+    faults = "".join(f'<option value="{each.value}">{messages[each.value]}</option>' for each in FileFault)
+    buttons += (
+        f'<form method="post" action="/codes/{escape(code.reference)}/faults">'
+        f'<select name="fault" aria-label="{messages["pay_with_fault"]}">{faults}</select>'
+        f"<button>{messages['pay_with_fault']}</button></form>"
+    )
     return (
         f"<section><h2><code>{escape(code.reference)}</code> · {escape(code.amount)} · {escape(code.state)}</h2>"
         f'<p><a href="{page}" target="_blank" rel="noreferrer">{messages["open"]}</a></p>{buttons}</section>'

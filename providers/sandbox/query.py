@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from providers.contract import Notice, Notices, Outcome, PendingPayment
 from providers.http_call import RequestNotSent, ResponseUnknown, call
 from providers.notices import status_only
+from providers.sandbox.bank_day import CardPayment, FileFault, FileTerms, Transfer
+from providers.sandbox.day_files import DayFiles
 from providers.sandbox.message import (
     SIGNATURE_HEADER,
     SandboxMessage,
@@ -83,20 +85,29 @@ class QueryResponse:
 
 
 class TransactionLog:
-    """The transactions of the bank simulator, readable by clients with the secret of the account."""
+    """The transactions of the bank simulator, readable by clients with the secret of the account.
+
+    `transfers` and `cards` are what the files of its days are written from.
+    """
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], datetime]) -> None:
         self._settings = settings
         self._clock = clock
-        self._messages: list[SandboxMessage] = []
+        self.transfers: list[Transfer] = []
+        self.cards: list[CardPayment] = []
 
-    def write(self, message: SandboxMessage) -> None:
-        """Record a transfer."""
-        self._messages.append(message)
+    def write(self, message: SandboxMessage, fault: FileFault | None = None) -> None:
+        """Record a transfer, with the fault of its files."""
+        self.transfers.append(Transfer(message=message, fault=fault))
+
+    def files(self, terms: FileTerms) -> DayFiles:
+        """The files of every day until now."""
+        return DayFiles(self._settings.account_number, self.transfers, self.cards, terms)
 
     def find(self, reference: str) -> Sequence[SandboxMessage]:
         """The transactions whose field or text carries a reference, oldest first."""
-        return [message for message in self._messages if message.reference == reference or reference in message.content]
+        messages = (transfer.message for transfer in self.transfers)
+        return [message for message in messages if message.reference == reference or reference in message.content]
 
     def answer(self, body: bytes, signature: str | None) -> QueryResponse:
         """Answer a query like the bank's server."""

@@ -30,7 +30,7 @@ from providers.contract import (
     Verdict,
 )
 from providers.http_call import RequestNotSent, ResponseUnknown, call
-from providers.local_qr import build_local_qr
+from providers.local_qr import local_qr_instruction
 from providers.notices import VIETNAM
 from providers.sepay.message import Transfer, read_row, read_webhook
 from providers.sepay.settings import Auth, SepaySettings
@@ -63,9 +63,8 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account, read back before it is returned. Raises PaymentRefused."""
         settings = self._settings
-        payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.payee)
-        return PaymentInstruction(
-            qr_payload=payload,
+        return local_qr_instruction(
+            request,
             bank_bin=settings.bank_bin,
             account_number=settings.payee,
             account_holder=settings.account_holder,

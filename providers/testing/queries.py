@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import httpx
 import pytest
 
-from providers.contract import Notices, Outcome, Queries
+from providers.contract import Notices, Outcome, PendingPayment, Queries
 from providers.testing.faults import faults
 from providers.testing.samples import AMOUNT, OTHER_REFERENCE, REFERENCE, SamplePayment, with_field
 from providers.testing.suite import ConformanceBase
@@ -23,10 +25,13 @@ class QueryChecks(ConformanceBase):
 
     def test_query_without_a_trustworthy_answer_is_unknown(self) -> None:
         self._require_queries()
-        for fault in faults():
-            result = self._query(fault.answer)
+        for fault, number in product(faults(), ("", self.pending().provider_reference)):
+            result = self._query(fault.answer, replace(self.pending(), provider_reference=number))
             if [each.outcome for each in result.notices] != [Outcome.UNKNOWN]:
-                self.fail(f"a status query that failed ({fault.name}) gave {_outcomes(result)} instead of UNKNOWN")
+                self.fail(
+                    f"a status query of the number `{number}` that failed ({fault.name}) gave {_outcomes(result)} "
+                    "instead of UNKNOWN"
+                )
 
     def test_query_and_callback_give_the_same_event(self) -> None:
         self._require_queries()
@@ -110,11 +115,13 @@ class QueryChecks(ConformanceBase):
 
         return self._query(respond)
 
-    def _query(self, respond: Callable[[httpx.Request], Awaitable[httpx.Response]]) -> Notices:
+    def _query(
+        self, respond: Callable[[httpx.Request], Awaitable[httpx.Response]], known: PendingPayment | None = None
+    ) -> Notices:
         provider = self.open(Queries, client=self.client(respond))
         with self.nothing_secret_logged():
             try:
-                result = self.run(self.bounded(provider.query_payment(self.pending())))
+                result = self.run(self.bounded(provider.query_payment(known or self.pending())))
             except Exception as error:  # noqa: BLE001 - any exception is the finding
                 self.fail(f"query_payment raised {type(error).__name__} instead of a notice UNKNOWN")
         assert isinstance(result, Notices), "query_payment returns Notices"

@@ -122,3 +122,20 @@ def with_headers(callback: Callback, headers: Mapping[str, str]) -> Callback:
     """Return the delivery with headers replaced or added; an empty value removes a header."""
     kept = tuple((name, value) for name, value in callback.headers if name not in headers)
     return replace(callback, headers=(*kept, *((name, value) for name, value in headers.items() if value)))
+
+
+def with_token(callback: Callback, token: str, other: str) -> Callback:
+    """Return the delivery with a text replaced in its headers, its query and its body."""
+    return replace(
+        callback,
+        headers=tuple((name, value.replace(token, other)) for name, value in callback.headers),
+        query=tuple((name, value.replace(token, other)) for name, value in callback.query),
+        raw_query=callback.raw_query.replace(token, other),
+        body=callback.body.replace(token.encode(), other.encode()),
+    )
+
+
+def texts_of(settings: Mapping[str, object]) -> Iterator[str]:
+    """Yield the texts of the settings, also those in lists."""
+    for value in settings.values():
+        yield from ([value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ())

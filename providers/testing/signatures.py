@@ -1,15 +1,16 @@
 """Checks of authenticity: signature, algorithm, age, rotation of secrets, replies to verdicts."""
 
+import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from providers.contract import BadSignature, Callback, Callbacks, Notices, Reply, Verdict
-from providers.testing.samples import NOW, SamplePayment, observe, with_headers
+from providers.testing.samples import NOW, SamplePayment, observe, texts_of, with_headers, with_token
 from providers.testing.suite import ConformanceBase
 
 _TOKEN = re.compile(r"[0-9A-Za-z+/_-]{24,}={0,2}")
@@ -60,27 +61,34 @@ class SignatureChecks(ConformanceBase):
 
     def test_altered_signature_is_refused(self) -> None:
         callback = self.deliver()
-        for name, value in callback.headers:
-            for token in _TOKEN.findall(value):
-                last = "0" if token[-1] != "0" else "1"
-                for other in (
-                    "",
-                    token[: len(token) // 2],
-                    token[:8],
-                    token[:-1] + last,
-                    ("0" if token[0] != "0" else "1") + token[1:],
-                    token * 2,
-                ):
-                    changed = with_headers(callback, {name: value.replace(token, other)})
-                    self.assert_refused(changed, "a delivery with a shortened or altered signature was accepted")
-                twice = replace(callback, headers=(*callback.headers, (name, value.replace(token, last * 64))))
-                self.assert_refused(twice, f"a delivery with two headers {name} was accepted")
+        for token in self.signature_tokens(callback):
+            flipped = [digit if token[at] != digit else "1" for at, digit in ((0, "0"), (-1, "0"))]
+            others = (
+                "",
+                token[: len(token) // 2],
+                token[:8],
+                token[:-1] + flipped[1],
+                flipped[0] + token[1:],
+                token * 2,
+            )
+            for other in others:
+                self.assert_refused(
+                    with_token(callback, token, other), "a delivery with a shortened or altered signature was accepted"
+                )
+            for name, value in callback.headers:
+                if token in value:
+                    twice = replace(
+                        callback, headers=(*callback.headers, (name, value.replace(token, flipped[1] * 64)))
+                    )
+                    self.assert_refused(twice, f"a delivery with two headers {name} was accepted")
 
     def test_error_does_not_contain_the_expected_signature(self) -> None:
         callback, other = self.deliver(), self.deliver("T2")
-        result = self.result_of(replace(callback, body=other.body, query=other.query))
-        expected = [token for _, value in other.headers for token in _TOKEN.findall(value)]
-        known = [token for _, value in callback.headers for token in _TOKEN.findall(value)]
+        known, expected = self.signature_tokens(callback), self.signature_tokens(other, "T2")
+        forged = other
+        for mine, theirs in zip(known, expected, strict=False):
+            forged = with_token(forged, theirs, mine)
+        result = self.result_of(forged)
         text = f"{result!r} {result} {getattr(result, 'reply', '')!r}"
         for token in set(expected) - set(known):
             if token in text:
@@ -91,50 +99,104 @@ class SignatureChecks(ConformanceBase):
         self.skip_if_nothing_is_signed()
         callback, names = observe(self.deliver())
         self.open(Callbacks).read_callback(callback)
-        for forged in self.forgeries(callback, names):
+        callback = self.deliver()
+        if self.signs_with_a_secret and not self.signature_tokens(callback):
+            self.fail("the delivery holds no signature: sign() writes it into a header, the query or the body")
+        if self.signs_with_a_secret and not self._own_algorithm(callback):
+            self.fail(
+                "signed_text() is not the text that the signature covers: override it, so that the suite can sign it "
+                "with another algorithm"
+            )
+        for forged in self.forgeries(names):
             self.assert_refused(
                 forged, "the algorithm that the message names was used: the provider selects its own algorithm"
             )
 
-    def forgeries(self, callback: Callback, names: set[str]) -> Iterator[Callback]:
-        """Yield deliveries signed with another algorithm, or with none, that the message itself names.
+    def signature_tokens(self, callback: Callback, transaction: str = "T1") -> list[str]:
+        """Return the signatures in the headers, the query and the body; they are no part of the written message."""
+        written = self.write(self.message(SamplePayment(transaction=transaction))).decode("latin-1")
+        held = [value for name, value in callback.headers if name != "content-type"]
+        held += [value for _, value in callback.query] + [callback.body.decode("latin-1").replace(written, "")]
+        return [token for text in held for token in _TOKEN.findall(text) if token not in written]
 
-        They assume HMAC over the body. `names` are the headers that the provider looked up. Extend it if the signature
-        covers another text.
+    def forgeries(self, names: set[str]) -> Iterator[Callback]:
+        """Yield deliveries signed with another algorithm, or with none, that the delivery itself names.
+
+        The name stands in the signature's header, in another header (`names` are those that the provider looked up), in
+        the query, in a field of the message, or in a field next to it.
         """
-        signatures = {name: value for name, value in callback.headers if _TOKEN.search(value)}
-        for name, value in signatures.items():
-            for algorithm in ("none", *_ALGORITHMS[:-1]):
-                for digest in self._digests(algorithm, callback.body):
-                    headers = {name: _ALGORITHM_NAME.sub(algorithm, _TOKEN.sub(digest, value))}
-                    yield with_headers(callback, headers)
-                    for other in sorted({*names, *_NAMES_OF_ALGORITHM} - set(signatures)):
-                        for written in (algorithm, algorithm.upper(), f"hmac-{algorithm}", f"HS{algorithm[3:]}"):
-                            yield with_headers(callback, {**headers, other: written})
-            yield from self._forged_bodies(callback, name, value)
+        own = self._own_algorithm(self.deliver())
+        others = _ALGORITHMS if self.signs_with_a_secret else ("sha256",)
+        for algorithm in ("none", *(each for each in others if each != own)):
+            for named in self._naming(algorithm, names):
+                tokens = self.signature_tokens(named) or self.signature_tokens(self.deliver())
+                for digest in self._digests(algorithm, named):
+                    forged = named
+                    for token in tokens:
+                        forged = with_token(forged, token, digest)
+                    yield forged
 
-    def _forged_bodies(self, callback: Callback, name: str, value: str) -> Iterator[Callback]:
-        """The message names the algorithm in one of its own fields."""
-        message = self.message_of(callback)
-        if message is None:
+    def _naming(self, algorithm: str, names: set[str]) -> Iterator[Callback]:
+        """Yield the sample delivery, authentic, with the algorithm named in each place that a provider may read."""
+        callback, message = self.deliver(), self.message(SamplePayment())
+        written: tuple[str, ...] = (
+            algorithm,
+            algorithm.upper(),
+            f"hmac-{algorithm}",
+            f"HMAC-{algorithm.upper()}",
+            f"HS{algorithm[3:]}",
+        )
+        written = written if self.signs_with_a_secret else written[:1]  # each rejection may be signed with RSA
+        renamed = [(name, _ALGORITHM_NAME.sub(algorithm, value)) for name, value in callback.headers]
+        callback = replace(callback, headers=tuple(renamed))
+        yield callback
+        signed_by = {name for name, value in callback.headers if _TOKEN.search(value)}
+        for header in sorted({*names, *_NAMES_OF_ALGORITHM} - signed_by):
+            for name in written:
+                yield with_headers(callback, {header: name})
+        fields = {*_NAMES_OF_ALGORITHM, *(field for field, value in message.items() if _is_algorithm(value))}
+        for field in sorted(fields):
+            for name in written:
+                yield replace(self.deliver_message({**message, field: name}), headers=callback.headers)
+        yield from self._naming_outside(callback, written)
+
+    def _naming_outside(self, callback: Callback, written: tuple[str, ...]) -> Iterator[Callback]:
+        """Yield the delivery with the algorithm named next to the signature, outside the message."""
+        signed_by = [name for name, value in callback.query if _TOKEN.search(value)]
+        for field in (*_NAMES_OF_ALGORITHM, *(f"{name}Type" for name in signed_by)):
+            for name in written if callback.query else ():
+                kept = tuple(pair for pair in callback.query if pair[0] != field)
+                yield replace(callback, query=(*kept, (field, name)))
+        try:
+            envelope = json.loads(callback.body)
+        except ValueError:
             return
-        for field in {*_NAMES_OF_ALGORITHM, *(f for f, v in message.items() if _is_algorithm(v))}:
-            for algorithm in ("none", *_ALGORITHMS[:-1]):
-                body = self.write({**message, field: algorithm})
-                for digest in self._digests(algorithm, body):
-                    signature = _ALGORITHM_NAME.sub(algorithm, _TOKEN.sub(digest, value))
-                    yield with_headers(replace(callback, body=body), {name: signature})
+        fields = {*_NAMES_OF_ALGORITHM, *(field for field, value in envelope.items() if _is_algorithm(value))}
+        for field in sorted(fields):
+            for name in written:
+                yield replace(callback, body=json.dumps({**envelope, field: name}).encode())
 
-    def _digests(self, algorithm: str, body: bytes) -> list[str]:
+    def _digests(self, algorithm: str, callback: Callback) -> list[str]:
         if algorithm == "none":
             return ["", "none"]
-        keyed = [hmac.new(secret.encode(), body, algorithm).hexdigest() for secret in self.secrets()]
-        return [*keyed, hashlib.new(algorithm, body).hexdigest()]
+        text = self.signed_text(callback)
+        return [made.hex() for made in self._hashes(algorithm, text)]
 
-    def message_of(self, callback: Callback) -> dict[str, Any] | None:
-        """Return the sample message if its written form is the body of the delivery."""
-        message = dict(self.message(SamplePayment()))
-        return message if self.write(message) == callback.body else None
+    def _hashes(self, algorithm: str, text: bytes) -> list[bytes]:
+        """Return the HMACs of a text under each secret or public key (RFC 8725 §2.1), and its plain hash."""
+        public_keys = [text for text in texts_of(self.settings) if "PUBLIC KEY" in text]
+        keys = [key.encode() for key in (self.secrets() if self.signs_with_a_secret else public_keys)]
+        return [*(hmac.new(key, text, algorithm).digest() for key in keys), hashlib.new(algorithm, text).digest()]
+
+    def _own_algorithm(self, callback: Callback) -> str:
+        """Return the hash by which signed_text() and a secret give a signature of the delivery; empty if none does."""
+        text, tokens = self.signed_text(callback), self.signature_tokens(callback)
+        for algorithm in _ALGORITHMS:
+            made = self._hashes(algorithm, text)
+            known = {each.hex() for each in made} | {base64.b64encode(each).decode("ascii") for each in made}
+            if any(token.lower() in known or token in known for token in tokens):
+                return algorithm
+        return ""
 
     def test_old_and_future_deliveries_are_refused(self) -> None:
         """A recorded delivery cannot be sent again later."""

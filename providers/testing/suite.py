@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import httpx
@@ -57,6 +58,9 @@ class ConformanceBase:
     rotates_secrets: ClassVar[bool] = True
     """Whether the settings accept two secrets during a rotation. State the reason in a comment on False."""
 
+    signs_with_a_secret: ClassVar[bool] = True
+    """Whether the signature is a hash or HMAC with a secret of the settings; False if a private key signs."""
+
     # ------------------------------------------------------------- definitions
 
     def message(self, payment: SamplePayment) -> Mapping[str, Any]:
@@ -70,6 +74,10 @@ class ConformanceBase:
     def sign(self, settings: Mapping[str, object], body: bytes, at: datetime) -> Callback:
         """Return the delivery of a written message, signed at a time with the first secret of the settings."""
         raise NotImplementedError("the test of the provider defines sign()")
+
+    def signed_text(self, callback: Callback) -> bytes:
+        """Return the text of a delivery that its signature covers; the body unless overridden."""
+        return callback.body
 
     def answer_query(
         self, settings: Mapping[str, object], request: httpx.Request, message: Mapping[str, Any] | None
@@ -138,7 +146,8 @@ class ConformanceBase:
 
     def result_of(self, callback: Callback, settings: Mapping[str, object] | None = None) -> Any:
         """Return the notices, the reply or the rejection of a delivery; every other exception is a failure."""
-        provider = self.open(Callbacks, settings=settings)
+        self.require(Callbacks)
+        provider = self._opened if settings is None else self.open(settings=settings)
         with self.nothing_secret_logged():
             try:
                 return provider.read_callback(callback)
@@ -148,6 +157,11 @@ class ConformanceBase:
                 return error
             except Exception as error:  # noqa: BLE001 - any other exception of the provider is the finding
                 self.fail(f"read_callback raised {type(error).__name__} instead of BadSignature or Unreadable: {error}")
+
+    @cached_property
+    def _opened(self) -> Any:
+        """The provider of the settings, opened once for one test: it is stateless."""
+        return self.open()
 
     def payments(self, result: Any) -> list[Notice]:
         """Return the notices by which billing books a received payment of this account."""
@@ -223,6 +237,11 @@ class ConformanceBase:
 
     def secrets(self) -> list[str]:
         """Return every secret of the settings as plain text."""
+        return self._known_secrets
+
+    @cached_property
+    def _known_secrets(self) -> list[str]:
+        """The secrets, read once for one test: settings may check an RSA key at each reading."""
         return list(_secrets(self.provider.settings_type.model_validate(dict(self.settings))))
 
     def assert_secret_free(self, text: str) -> None:
@@ -238,7 +257,12 @@ class ConformanceBase:
         assert isinstance(reply.body, bytes), "the body of a reply is bytes"
         self.assert_secret_free(repr(reply))
         if reply.body and reply.content_type.startswith("application/json"):
-            json.loads(reply.body)
+            try:
+                json.loads(reply.body)
+            except ValueError:
+                self.fail(
+                    f"the body {reply.body!r} of a reply is no JSON, and its content_type is {reply.content_type}"
+                )
 
     @contextmanager
     def nothing_secret_logged(self) -> Iterator[None]:

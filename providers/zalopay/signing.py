@@ -6,7 +6,6 @@ from providers.signing import hmac_sha256_hex, is_same_secret
 
 CREATE = ("app_id", "app_trans_id", "app_user", "amount", "app_time", "embed_data", "item")
 REFUND = ("app_id", "zp_trans_id", "amount", "description", "timestamp")
-REFUND_WITH_FEE = ("app_id", "zp_trans_id", "amount", "refund_fee_amount", "description", "timestamp")
 QUERY_REFUND = ("app_id", "m_refund_id", "timestamp")
 
 

@@ -3,9 +3,6 @@
 from providers.contract import Outcome
 
 PAID, REFUSED, PROCESSING = 1, 2, 3
-REPEATED = -68
-"""Create: this app_trans_id is known already."""
-
 OUR_FAULT = frozenset({-401, -402, -92})
 """Create: data or signature that ZaloPay refuses, so nothing was started."""
 
