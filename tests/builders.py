@@ -175,3 +175,12 @@ def drug_line(stt: int, *, quantity: str, price: str) -> dict[str, Any]:
         "DON_GIA": price,
         "TYLE_TT_BH": "100",
     }
+
+
+def set_refund_limit(amount: int) -> str:
+    """The statements with which the owner sets the amount above which a second person approves a refund."""
+    return f"""
+        ALTER TABLE organization DISABLE TRIGGER refund_limit_is_approved;
+        UPDATE organization SET refund_approval_above = {amount:d};
+        ALTER TABLE organization ENABLE TRIGGER refund_limit_is_approved;
+    """

@@ -1,4 +1,7 @@
-"""A real PostgreSQL for the tests: one server for each worker, one migrated template, one fresh database a test.
+"""A real PostgreSQL for the tests: one server for each worker, one migrated template, and databases made of it.
+
+A test finds its database as the template is. On a server of our own, tests reuse one (`reused_database.py`); elsewhere
+each gets a new one.
 
 The server is our own unless VIENPHI_OWNER_URL and VIENPHI_DATABASE_URL both point at a real one, whose owner role may
 create databases. What a test needs and the machine may lack is skipped by name; VIENPHI_REQUIRE, a list of such names
@@ -8,36 +11,48 @@ with commas, turns that skip into a failure.
 import asyncio
 import logging
 import os
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import partial
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache, partial
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, NoReturn
 
-import asyncpg
+import httpx._transports.default as httpx_transports
 import pytest
 import structlog
 
 from billing.db.database import Database, DatabaseLimits
-from billing.db.migrator import migrate
-from billing.devserver.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.builders import DemoHospital, add_demo_hospital
-
-T = TypeVar("T")
+from tests.database_server import DatabaseAddress, DatabaseServer, Warm
+from tests.flow import PaymentFlow, open_flow
 
 CHROMIUM = Path("/usr/bin/chromium")
+_BILLING = Path(__file__).parents[1] / "billing"
 INSTALLED_15 = Path("/usr/lib/postgresql/15/bin")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pg_version(least): needs a server of at least this major version")
     config.addinivalue_line("markers", "slow: run by make check-slow; a short form of the test is in make test")
+    config.addinivalue_line("markers", "new_database: needs a database of its own, to which nobody is connected")
     config.addinivalue_line("markers", "own_server: needs the superuser, so not a server that addresses point at")
+    # The renderer of structlog's defaults draws a traceback in boxes, which takes seconds of processor time.
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _costly_conveniences() -> Iterator[None]:
+    """Leave out what costs more than the behaviour under test.
+
+    Each HTTP client reads all certificates, and each of its requests looks for a package that is not installed.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx_transports, "create_ssl_context", cache(httpx_transports.create_ssl_context))
+        if find_spec("sniffio") is None:
+            patch.setitem(sys.modules, "sniffio", None)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -53,102 +68,6 @@ def _logs_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _configure_uncached(configure: Callable[..., None], **settings: Any) -> None:
     configure(**{**settings, "cache_logger_on_first_use": False})
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseAddress:
-    """One database of the test's server. `superuser_url` is None on a server that is not our own."""
-
-    name: str
-    owner_url: str
-    app_url: str
-    superuser_url: str | None
-
-
-_CLOCK_AHEAD = """
-    CREATE OR REPLACE FUNCTION vienphi_clock() RETURNS timestamptz
-    LANGUAGE sql STABLE RETURN clock_timestamp() + interval '7 days'
-"""
-
-
-async def _run(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
-
-
-class Loop:
-    """An event loop in a thread of its own, for fixtures that are not async and live longer than one test."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(timeout=120)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-class DatabaseServer:
-    """Makes and drops databases as the owner. Names carry the worker, so that workers may share a real server."""
-
-    def __init__(self, own: EmbeddedPostgres | None, worker: str) -> None:
-        self.own = own
-        self._worker = worker
-        self._numbers = count(1)
-        self._loop = Loop()
-        self._owner = self._loop.run(asyncpg.connect(self.address("postgres").owner_url))
-        self.major_version: int = self._owner.get_server_version().major
-
-    def address(self, name: str) -> DatabaseAddress:
-        if self.own is None:
-            urls = [urlsplit(os.environ[key]) for key in ("VIENPHI_OWNER_URL", "VIENPHI_DATABASE_URL")]
-            owner_url, app_url = (url._replace(path=f"/{quote(name)}").geturl() for url in urls)
-            return DatabaseAddress(name, owner_url, app_url, None)
-        urls_of_ours = (self.own.url(role, name) for role in (OWNER_ROLE, APP_ROLE, SUPERUSER))
-        return DatabaseAddress(name, *urls_of_ours)
-
-    def create(self, template: str = "template1") -> DatabaseAddress:
-        name = f"vienphi_test_{self._worker}_{os.getpid()}_{next(self._numbers)}"
-        # Copying files is twice as fast on our own server; a durable one would make a checkpoint for it.
-        strategy = "wal_log" if self.own is None else "file_copy"
-        self._loop.run(self._owner.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}"))
-        # A copy does not have the rights of its template.
-        self._loop.run(self._owner.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"))
-        return self.address(name)
-
-    def drop(self, name: str) -> None:
-        self._loop.run(self._drop(name))
-
-    async def _drop(self, name: str) -> None:
-        """Nobody but a superuser may end the server's own worker that is vacuuming there, so wait until it is gone."""
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await self._owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-                except asyncpg.InsufficientPrivilegeError:
-                    await asyncio.sleep(0.2)
-                else:
-                    return
-
-    def migrate(self, address: DatabaseAddress) -> None:
-        """Apply the migrations, and let the clocks of tests run up to a week ahead of the server's."""
-        self._loop.run(migrate(address.owner_url))
-        self._loop.run(_run(address.owner_url, _CLOCK_AHEAD))
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of work in the server's own event loop."""
-        return self._loop.run(work)
-
-    def close(self) -> None:
-        self._loop.run(self._owner.close())
-        self._loop.close()
 
 
 @pytest.fixture(scope="session")
@@ -193,13 +112,33 @@ def hospital(hospital_template: tuple[str, DemoHospital]) -> DemoHospital:
 
 
 @pytest.fixture
-def database(
-    request: pytest.FixtureRequest, database_server: DatabaseServer, migrated_template: str
-) -> Iterator[DatabaseAddress]:
-    """A fresh migrated database: `.owner_url`, `.app_url`; with the demo hospital where the test uses `hospital`."""
+def database_template(request: pytest.FixtureRequest, migrated_template: str) -> str:
+    """The name of the database that a test's own is equal to; a module with a long beginning overrides it."""
     has_hospital = "hospital" in request.fixturenames
-    template = request.getfixturevalue("hospital_template")[0] if has_hospital else migrated_template
-    address = database_server.create(template)
+    return str(request.getfixturevalue("hospital_template")[0]) if has_hospital else migrated_template
+
+
+@pytest.fixture
+def _warm_database(
+    request: pytest.FixtureRequest, database_server: DatabaseServer, database_template: str
+) -> Iterator[Warm | None]:
+    if database_server.own is None or request.node.get_closest_marker("new_database"):
+        yield None
+        return
+    warm = database_server.borrow(database_template)
+    yield warm
+    database_server.give_back(database_template, warm)
+
+
+@pytest.fixture
+def database(
+    database_server: DatabaseServer, database_template: str, _warm_database: Warm | None
+) -> Iterator[DatabaseAddress]:
+    """A migrated database: `.owner_url`, `.app_url`; with the demo hospital where the test uses `hospital`."""
+    if _warm_database is not None:
+        yield _warm_database.address
+        return
+    address = database_server.create(database_template)
     yield address
     database_server.drop(address.name)
 
@@ -213,11 +152,48 @@ def empty_database(database_server: DatabaseServer) -> Iterator[DatabaseAddress]
 
 
 @pytest.fixture
-async def app_database(database: DatabaseAddress) -> AsyncIterator[Database]:
-    """A fresh migrated database, opened as the app role with up to four connections."""
-    opened = await Database.open(database.app_url, limits=DatabaseLimits(connections_max=4))
+async def app_database(database: DatabaseAddress, _warm_database: Warm | None) -> AsyncIterator[Database]:
+    """The migrated database, opened as the app role with up to four connections."""
+    if _warm_database is not None and _warm_database.pool is not None:
+        opened = _warm_database.pool
+    else:
+        opened = await Database.open(database.app_url, limits=DatabaseLimits(connections_max=4))
+    tasks = asyncio.all_tasks()
     yield opened
-    await opened.close()
+    if _warm_database is None:
+        await opened.close()
+        return
+    await _end_tasks(asyncio.all_tasks() - tasks)
+    _warm_database.pool, _warm_database.pool_processes = await _keep_idle(opened)
+
+
+async def _end_tasks(left: set[asyncio.Task[Any]]) -> None:
+    """Cancel what the service started in a test and the test did not stop, as the end of a loop of its own would."""
+    ours = [task for task in left if _is_of_billing(task)]
+    for task in ours:
+        task.cancel()
+    await asyncio.gather(*ours, return_exceptions=True)
+
+
+def _is_of_billing(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and Path(code.co_filename).is_relative_to(_BILLING)
+
+
+async def _keep_idle(opened: Database) -> tuple[Database | None, frozenset[int]]:
+    """The pool and the server processes of its connections where it is whole; otherwise it is ended."""
+    pool = opened._connections._pool
+    if pool.is_closing() or pool.get_idle_size() + len(opened._connections._at_hand) != pool.get_size():
+        pool.terminate()
+        return None, frozenset()
+    connections = [holder._con for holder in pool._holders if holder._con is not None]
+    return opened, frozenset(each.get_server_pid() for each in connections if not each.is_closed())
+
+
+@pytest.fixture
+async def flow(hospital: DemoHospital, app_database: Database) -> PaymentFlow:
+    """The demo hospital in a database of the test's own, ready to bill and to be paid."""
+    return await open_flow(app_database, hospital)
 
 
 def skip_by_name(name: str, why: str) -> NoReturn:
@@ -227,7 +203,7 @@ def skip_by_name(name: str, why: str) -> NoReturn:
     pytest.skip(f"{name}: {why}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require() -> Callable[[str], Path]:
     """Find what the machine may lack, or skip by name: `require("postgresql15")` gives its folder of programs.
 

@@ -2,13 +2,16 @@
 
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from billing.db.database import Database, DatabaseUnavailable
+from billing.db.connection_errors import DatabaseUnavailable
+from billing.db.database import Database
 from billing.db.migrator import migrate, pending
 from billing.settings import LogFormat, SettingsInvalid, load_settings
+from billing.worker.running import Intervals
 
 SECRET = "postgresql://app:hidden-word@db/vienphi"
 
@@ -30,6 +33,10 @@ def test_without_anything_defaults_hold() -> None:
 
     assert (settings.host, settings.port, settings.intake_queues.wait_ms) == ("127.0.0.1", 8080, 100)
     assert settings.database_url is None
+
+
+def test_every_interval_of_the_worker_is_a_setting_with_the_same_default() -> None:
+    assert load_settings().worker.model_dump() == asdict(Intervals())
 
 
 def test_environment_wins_over_its_file_and_that_over_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ _LAW = re.compile(
     r"|\d+/[\w.-]*(?:QĐ|NQ|TT|NĐ|QH)"
 )
 _STANDARD = re.compile(
-    r"\b(?:RFC \d+|ISO \d+|ISO/IEC \d+|EMV\w*|NAPAS|SWIFT|OpenAPI|PostgreSQL|Unicode|OWASP|IANA|data standard|XML 130|"
-    r"Decision \d+|OOXML|ECMA-376|W3C|Stripe|VNPAY|MoMo|ZaloPay|payOS|SePay|vietqr\.vn|VietQR|Standard Webhooks|UAX)"
+    r"\b(?:RFC \d+|TCVN \d+|ISO \d+|ISO/IEC \d+|EMV\w*|NAPAS|SWIFT|OpenAPI|PostgreSQL|Unicode|OWASP|IANA|UAX|W3C|"
+    r"data standard|XML 130|Decision \d+|OOXML|ECMA-376|Standard Webhooks|"
+    r"Stripe|VNPAY|MoMo|ZaloPay|payOS|SePay|vietqr\.vn|VietQR)"
 )
 _VENDOR = re.compile(r"https?://|\b[\w-]+\.(?:vn|com|org|io|dev)\b|Postman|SDK|specification|page|documentation", re.I)
 

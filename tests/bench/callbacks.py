@@ -1,9 +1,10 @@
 """`make bench-callbacks`: how many callbacks a second are verified, posted and acknowledged after the commit.
 
 Each round measures, one after the other and on one database: ours, the baseline, the null handler, one commit each by
-pgbench, ours and the baseline over 100 organizations (closed loop), then the latency of ours and of the baseline at
-0.8 of the baseline's pace of this round (open loop). Ratios are taken within a round; the last line is the medians as
-one JSON object. Afterwards everything acknowledged is looked for in the database and the books are proved.
+pgbench, ours over one connection, ours and the baseline over 100 organizations (closed loop), then the latency of ours
+and of the baseline at 0.8 of the baseline's pace of this round (open loop). Ratios are taken within a round; the last
+line is the medians as one JSON object. Afterwards everything acknowledged is looked for in the database and the books
+are proved.
 """
 
 import argparse
@@ -19,12 +20,14 @@ from statistics import median
 
 from billing.db.database import Database, DatabaseLimits
 from tests.bench.one_commit_each import OneCommitEach
+from tests.bench.processor import ProcessorTime, find_postmaster, read_processor_time
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
 from tests.bench.stock import AMOUNT, Order, Stock, analyze, durable_stock
-from tests.services.flow import find_mismatches
+from tests.db.proxy import Proxy
+from tests.flow import find_mismatches
 
-KINDS = ("ours", "baseline", "null", "pgbench", "org100")
+KINDS = ("ours", "baseline", "null", "pgbench", "org100", "lone")
 OPEN_SHARE = 0.8
 ORGANIZATIONS = 100
 
@@ -78,6 +81,7 @@ class Bench:
         self.acknowledged: set[int] = set()
 
     async def run(self) -> None:
+        self._postmaster = await find_postmaster(self._stock.server)
         with ExitStack() as stack:
             self._sender = stack.enter_context(Sender())
             starting = {
@@ -99,6 +103,8 @@ class Bench:
             for number in range(self._sizes.rounds):
                 await self._round()
                 _print(f"round {number + 1} of {self._sizes.rounds}: {self._last()}")
+            if "lone" in self._kinds and "ours" in self._served:
+                self.measurements.add("lone round trips", await self._count_round_trips())
 
     async def _analyze(self) -> None:
         connection = await self._stock.connect()
@@ -115,6 +121,8 @@ class Bench:
             pace = await self._one_commit_each.run(orders, seconds)
             self._pace["pgbench"] = pace
             self.measurements.add("pgbench", pace)
+        if "lone" in self._kinds and "ours" in self._served:
+            await self._lone()
         both = "ours" in self._served and "baseline" in self._served
         if both:
             await self._open_pair((1,), "")
@@ -123,6 +131,30 @@ class Bench:
             await self._closed("ours", many, "org100 ours")
             await self._closed("baseline", many, "org100 baseline")
             await self._open_pair(many, "org100 ")
+
+    async def _lone(self) -> None:
+        """One connection, so that every callback is alone: its time, and its commit by one client of pgbench."""
+        sent = await self._closed("ours", (1,), "lone", connections=1)
+        self.measurements.add("lone p50", sent.percentile_ms(0.50))
+        if "pgbench" in self._kinds:
+            seconds = max(1, int(self._sizes.closed_s))
+            orders = await self._take((1,), int(self._pace["pgbench"] * seconds) + 500)
+            pace = await self._one_commit_each.run(orders, seconds, clients=1)
+            self.measurements.add("lone pgbench p50", 1_000 / pace)
+
+    async def _count_round_trips(self) -> float:
+        """What the service sends to PostgreSQL for one callback that is alone, its connection and statements ready."""
+        orders = await self._take((1,), 40)
+        async with Proxy(self._stock.server.app_url) as proxy:
+            served = self._served["counted"] = Served("ours", proxy.url)
+            await asyncio.to_thread(served.__enter__)
+            try:
+                await self._send("counted", orders[:20], 1, 60, None, next(self._seeds))
+                before = proxy.requests
+                sent = await self._send("counted", orders[20:], 1, 60, None, next(self._seeds))
+                return (proxy.requests - before) / sent.deliveries
+            finally:
+                await asyncio.to_thread(served.__exit__, None, None, None)
 
     async def _open_pair(self, organizations: tuple[int, ...], prefix: str) -> None:
         rate = OPEN_SHARE * self.measurements.rounds[f"{prefix}baseline"][-1]
@@ -143,18 +175,29 @@ class Bench:
         *,
         duration_s: float | None = None,
         orders: Sequence[Order] | None = None,
-    ) -> None:
+        connections: int | None = None,
+    ) -> Sent:
         duration_s = duration_s or self._sizes.closed_s
         if orders is None:
             orders = await self._take(organizations, int(self._pace[kind] * duration_s * 1.5) + 500)
-        connections = self._sizes.baseline_connections if kind == "baseline" else self._sizes.connections
+        usual = self._sizes.baseline_connections if kind == "baseline" else self._sizes.connections
+        connections = connections or usual
+        before = self._used(kind)
         sent = await self._send(kind, orders, connections, duration_s, None, next(self._seeds))
-        self._pace[kind] = sent.per_s
+        each = self._used(kind).per_request(sent.deliveries, since=before)
+        if connections == usual:
+            self._pace[kind] = sent.per_s
         # The null handler books nothing: its bills still wait for their money.
         self._give_back(organizations, orders if kind == "null" else orders[sent.orders :])
         if name:
             self.measurements.add(name, sent.per_s)
             self.measurements.add(f"{name} refused", sent.refused)
+            self.measurements.add(f"{name} service ms", each.service_ms)
+            self.measurements.add(f"{name} postgres ms", each.postgres_ms)
+        return sent
+
+    def _used(self, kind: str) -> ProcessorTime:
+        return read_processor_time(service=self._served[kind].process_id, postmaster=self._postmaster)
 
     async def _send(
         self, kind: str, orders: Sequence[Order], connections: int, duration_s: float, rate: float | None, seed: int
@@ -209,6 +252,19 @@ def summary(measurements: Measurements, prefix: str = "") -> dict[str, float | N
         "ratio_to_null_handler": measurements.ratio(ours, "null"),
         "ratio_to_pgbench": measurements.ratio(ours, "pgbench"),
         "p99_ratio": measurements.ratio(f"{ours} p99", f"{prefix}baseline p99"),
+        "service_ms": measurements.median(f"{ours} service ms", 3),
+        "postgres_ms": measurements.median(f"{ours} postgres ms", 3),
+    }
+
+
+def summary_of_lone(measurements: Measurements) -> dict[str, float | None]:
+    """The figures of callbacks that are alone; `ratio_to_pgbench` compares with one commit by one client."""
+    return {
+        "p50_ms": measurements.median("lone p50", 2),
+        "service_ms": measurements.median("lone service ms", 3),
+        "postgres_ms": measurements.median("lone postgres ms", 3),
+        "round_trips": measurements.median("lone round trips", 2),
+        "ratio_to_pgbench": measurements.ratio("lone p50", "lone pgbench p50"),
     }
 
 
@@ -264,6 +320,8 @@ async def measure(sizes: Sizes, kinds: Sequence[str], profile: str | None, organ
     )
     counted = {"lost": lost, "doubled": doubled}
     result: dict[str, object] = {**summary(bench.measurements), **counted}
+    if "lone" in kinds:
+        result["lone"] = summary_of_lone(bench.measurements)
     if "org100" in kinds:
         result["org100"] = {**summary(bench.measurements, "org100 "), **counted}
     print(json.dumps(result), flush=True)

@@ -29,7 +29,7 @@ from billing.invoices.service.reprice import REPRICING_LIMITS, Period, WorkerPro
 from billing.invoices.service.reprice_batch import Draft
 from billing.visits.domain.visit import ChargeItem, Scope, Table, Visit
 from tests.bench.issued import issued_visits
-from tests.domain.coverage.builders import a_card, a_visit
+from tests.coverage.builders import a_card, a_visit
 
 _SAMPLES = 200
 _CHANGED_EACH = 10
@@ -130,7 +130,7 @@ class RepriceRun:
         )
         async with aclosing(result):
             async for each in result:
-                bills += each.outcome.totals.bills
+                bills += each.outcome.totals.invoices
                 changed += each.outcome.totals.changed
                 self._watch()
                 if not begun:

@@ -125,13 +125,13 @@ class OneCommitEach:
         await connection.execute(_CREATE)
         await connection.close()
 
-    async def run(self, orders: Sequence[Order], duration_s: int) -> float:
-        """Pay orders for that long, as fast as eight clients can; returns commits a second."""
+    async def run(self, orders: Sequence[Order], duration_s: int, *, clients: int = CLIENTS) -> float:
+        """Pay orders for that long, as fast as the clients can; returns commits a second."""
         await self._add_targets(orders)
         seconds = max(1, duration_s)
         if self._pgbench:
-            return await asyncio.to_thread(self._run_pgbench, seconds)
-        return await self._run_clients(seconds)
+            return await asyncio.to_thread(self._run_pgbench, seconds, clients)
+        return await self._run_clients(seconds, clients)
 
     async def _add_targets(self, orders: Sequence[Order]) -> None:
         columns: list[Sequence[object]] = [
@@ -150,7 +150,7 @@ class OneCommitEach:
         await connection.close()
         self._place += len(orders)
 
-    def _run_pgbench(self, seconds: int) -> float:
+    def _run_pgbench(self, seconds: int, clients: int) -> float:
         assert self._pgbench is not None
         folder = self._stock.server.url("x").rsplit("host=", 1)[1].split("&")[0].replace("%2F", "/")
         with tempfile.TemporaryDirectory() as scripts:
@@ -158,7 +158,7 @@ class OneCommitEach:
             script.write_text(" ".join(_ONE_CALLBACK.split()) + ";\n")
             ran = subprocess.run(
                 [
-                    *(self._pgbench, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1", "-T", str(seconds)),
+                    *(self._pgbench, "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds)),
                     *("-f", str(script), "-h", folder, "-U", APP_ROLE, DATABASE_NAME),
                 ],
                 env={**os.environ, "PGOPTIONS": "-c vienphi.organization=1 -c jit=off"},
@@ -171,10 +171,10 @@ class OneCommitEach:
             raise RuntimeError(f"pgbench failed: {ran.stderr[-500:]}")
         return float(found[1])
 
-    async def _run_clients(self, seconds: int) -> float:
+    async def _run_clients(self, seconds: int, clients: int) -> float:
         ends = time.perf_counter() + seconds
         started = time.perf_counter()
-        done = sum(await asyncio.gather(*(self._client(ends) for _ in range(CLIENTS))))
+        done = sum(await asyncio.gather(*(self._client(ends) for _ in range(clients))))
         return done / (time.perf_counter() - started)
 
     async def _client(self, ends: float) -> int:

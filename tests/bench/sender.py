@@ -39,7 +39,8 @@ _REST_S = 0.1
 class Load:
     """What to send. Without `rate` each connection sends again as soon as it was answered, for `duration_s`;
 
-    with it, deliveries fall due at random times, `rate` of them a second on average, until none is left.
+    with it, deliveries fall due at random times, `rate` of them a second on average, until none is left. `requests`
+    are whole requests to send instead of the callbacks of orders.
     """
 
     host: str
@@ -49,6 +50,7 @@ class Load:
     duration_s: float
     rate: float | None = None
     seed: int = 1
+    requests: Sequence[bytes] = ()
 
 
 @dataclass(slots=True)
@@ -116,6 +118,8 @@ def _serve(connection: Connection) -> None:
 
 def build_deliveries(load: Load) -> tuple[list[int], list[bytes]]:
     """The order's place and the whole request of each delivery; DUPLICATES of them repeat one of shortly before."""
+    if load.requests:
+        return list(range(len(load.requests))), list(load.requests)
     random = Random(load.seed)
     places: list[int] = []
     later: dict[int, list[int]] = {}
@@ -271,7 +275,8 @@ class _Sending:
         if status == b"200":
             self._sent.accepted += 1
             self._sent.latencies_ms.append((time.perf_counter() - line.begun_at) * 1000)
-            self._sent.acknowledged.add(self._load.orders[self._places[line.delivery]].number)
+            if self._load.orders:
+                self._sent.acknowledged.add(self._load.orders[self._places[line.delivery]].number)
         elif status == b"503":
             self._sent.refused += 1
         else:

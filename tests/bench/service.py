@@ -1,7 +1,7 @@
 """The service under measurement, in a process of its own: as it is served, or as one of the two it is compared with.
 
 ours      `open_service` and `serving`, as `vienphi serve` puts them together
-baseline  the same, but every callback is a batch of its own, eight writers with a connection each
+baseline  the same, but every callback is a batch of its own, applied in the general way by eight writers
 null      the same server settings and provider: read, verify, answer; no batch, no database, no log, no middleware
 """
 
@@ -25,14 +25,17 @@ from billing.app import open_service
 from billing.core.ids import OrganizationId
 from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
+from billing.payments.service import intake
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits, _IntakeQueue
-from billing.web.app_state import APP_STATE
+from billing.payments.service.payment_events import Delivery
+from billing.web.app_state import APP_STATE, OPENAPI
 from billing.web.server import serving
 from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict
 from tests.builders import SANDBOX_SECRET
 
 BASELINE_WRITERS = 8
+_START_TIMEOUT_S = 120.0
 
 
 class OneByOne(Intake):
@@ -59,7 +62,7 @@ class Served:
         self.host, self.port = "", 0
 
     def __enter__(self) -> Self:
-        if not self._ours.poll(30):
+        if not self._ours.poll(_START_TIMEOUT_S):
             raise RuntimeError("the service did not start")
         address = urlsplit(self._ours.recv())
         assert address.hostname is not None
@@ -72,6 +75,12 @@ class Served:
     ) -> None:
         self._process.terminate()
         self._process.join(30)
+
+    @property
+    def process_id(self) -> int:
+        """The id of the process."""
+        assert self._process.pid is not None, "the process was started"
+        return self._process.pid
 
     @property
     def memory_bytes(self) -> int:
@@ -101,11 +110,16 @@ async def _serve(kind: str, database_url: str, result: Connection) -> None:
         await is_stop_requested.wait()
 
 
+async def _apply_no_single(_delivery: Delivery, _context: PaymentContext) -> None:
+    return None
+
+
 @asynccontextmanager
 async def _opened(kind: str, database_url: str) -> AsyncIterator[web.Application]:
     limits = None
     if kind == "baseline":
         app.Intake = OneByOne  # type: ignore[attr-defined]  # in this process alone
+        intake.apply_single = _apply_no_single  # type: ignore[assignment]
         limits = DatabaseLimits(connections_min=BASELINE_WRITERS, connections_max=BASELINE_WRITERS + 2)
     async with open_service(database_url, database_limits=limits, secret_of=lambda _: SANDBOX_SECRET) as service:
         yield _null_handler(service) if kind == "null" else service.application
@@ -143,6 +157,7 @@ def _null_handler(service: app.Service) -> web.Application:
 
     application = web.Application()
     application[APP_STATE] = service.application[APP_STATE]
+    application[OPENAPI] = service.application[OPENAPI]
     application.router.add_post("/callbacks/{organization}/{account}", answer)
     return application
 

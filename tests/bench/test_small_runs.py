@@ -56,3 +56,29 @@ def test_price_is_compared_with_its_formulae_and_a_reprice_with_one_process() ->
     assert set(result) >= {"ratio_to_straight_line", "replay_speedup", "replay_rss_mb"}
     assert all(value > 0 for value in result.values()), result
     assert result["replay_rss_mb"] < 300
+
+
+def test_clearance_is_read_among_open_orders() -> None:
+    result = run("clearance", "--orders", "3000", "--rounds", "1", "--duration", "1", "--rate", "50")
+
+    assert result["open_orders"] == 3_000
+    assert result["unexpected"] == 0
+    assert min(result["p95_ms"], result["discharge_p95_ms"], result["per_s"], result["processor_ms_per_request"]) > 0
+
+
+def test_processor_time_of_a_clearance_is_counted() -> None:
+    result = run("clearance_cost", "--visits", "50", "--rounds", "1", "--requests", "100")
+
+    assert result["unexpected"] == 0
+    assert result["order_total_ms"] > 0
+    assert result["discharge_total_ms"] > 0
+
+
+def test_generated_month_is_imported_and_matched() -> None:
+    result = run("reconcile", "--lines", "2000")
+
+    assert (result["precision"], result["residual"]) == (1.0, 0)
+    assert result["recall"] >= 0.995
+    assert result["late_lines_matched"] == result["late_lines"] > 0
+    assert min(result["import_s"], result["match_s"], result["ratio_import_to_copy"], result["ratio_match_to_join"]) > 0
+    assert result["peak_rss_mb"] < 300

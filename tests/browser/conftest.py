@@ -1,12 +1,20 @@
-"""A real browser at the service: Debian's chromium, a phone's window, every complaint of the page kept."""
+"""A real browser at the service: Debian's chromium, a phone's window, every complaint of the page kept.
+
+One chromium serves the whole session, so these tests and their fixtures run in the loop of the session.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.web.conftest import site  # noqa: F401 - the same service as for the tests without a browser
+from billing.db.database import Database, DatabaseLimits
+from tests.builders import DemoHospital
+from tests.conftest import DatabaseAddress
+from tests.web.conftest import serving_site
+from tests.web.site import Site
 
 PHONE = {"width": 390, "height": 844}
 ARGUMENTS = [
@@ -20,7 +28,21 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def app_database(database: DatabaseAddress) -> AsyncIterator[Database]:
+    opened = await Database.open(database.app_url, limits=DatabaseLimits(connections_max=4))
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
+    """The same service as for the tests without a browser."""
+    async with serving_site(hospital, database, app_database) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(require: Callable[[str], Path]) -> AsyncIterator[Browser]:
     program = require("chromium")
     async with async_playwright() as playwright:
@@ -29,7 +51,7 @@ async def browser(require: Callable[[str], Path]) -> AsyncIterator[Browser]:
         await opened.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="vi-VN")
     yield context

@@ -13,6 +13,8 @@ from tests.browser.conftest import PHONE, Complaints
 from tests.web.pay_page_view import open_in_state
 from tests.web.site import Site
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 TOUCH_MIN = 44
 
 _TOO_SMALL = """

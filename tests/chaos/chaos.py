@@ -1,9 +1,10 @@
 """`make chaos CYCLES=n`: kill everything at random while money comes in, then count it.
 
-A cycle: bills are paid and reported by a rude bank; meanwhile the service and the worker (`vienphi serve`,
-`vienphi worker`, started again as a supervisor would) and PostgreSQL are killed with -9, and connections are cut at
-COMMIT; the bank goes on until everything is acknowledged; then everything is checked. Kill -9 does not test fsync; the
-check of the server's settings at start does.
+A cycle: bills are paid and reported by a rude bank, and cashiers take visits from their opening to their final bill
+with cash and refunds; meanwhile the service and the worker (`vienphi serve`, `vienphi worker`, started again as a
+supervisor would) and PostgreSQL are killed with -9, and connections are cut at COMMIT. Bank and cashiers go on until
+everything is acknowledged; then their records are compared with the database. Kill -9 does not test fsync; the check of
+the server's settings at start does.
 """
 
 import argparse
@@ -30,10 +31,14 @@ from tests.builders import SANDBOX_SECRET
 from tests.chaos.bank import RudeBank
 from tests.chaos.checks import find_wrongs
 from tests.chaos.cutting import CuttingProxy
+from tests.chaos.desk import Desks, find_desk_wrongs
 
 ORGANIZATIONS = (1, 2)
 ORDERS = 100
 """Bills of one cycle; the bank reports each one to six times."""
+
+DESK_VISITS = 4
+"""Visits of one cycle at the desk of each organization."""
 
 _CYCLE_TIMEOUT_S = 90.0
 _ROOT = Path(__file__).parents[2]
@@ -96,6 +101,7 @@ class Chaos:
         self._proxy = CuttingProxy(f"{folder}/.s.PGSQL.5432", random)
         self._port = _free_port()
         self._bank = RudeBank(f"http://127.0.0.1:{self._port}", random)
+        self._desks = Desks(f"http://127.0.0.1:{self._port}", stock, random)
 
     async def run(self, cycles: int) -> list[str]:
         """Returns what does not hold; stops at the first cycle that finds something."""
@@ -113,6 +119,7 @@ class Chaos:
                 if command in vienphi.list_commands(click.Context(vienphi))
             ]
             await self._ready()
+            await self._desks.open()
             for number in range(1, cycles + 1):
                 started = time.perf_counter()
                 wrongs = await self._cycle()
@@ -134,16 +141,24 @@ class Chaos:
                     return
 
     async def _cycle(self) -> list[str]:
+        wrongs: list[str] = []
         self._bank.take(await self._stock.make(ORGANIZATIONS, ORDERS))
         harm = asyncio.create_task(self._harm())
         try:
-            await self._bank.send_all(timeout_s=_CYCLE_TIMEOUT_S)
-        except TimeoutError as error:
-            return [str(error), *self._bank.record.wrongs]
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._bank.send_all(timeout_s=_CYCLE_TIMEOUT_S))
+                tasks.create_task(self._desks.serve(DESK_VISITS, timeout_s=_CYCLE_TIMEOUT_S))
+        except* TimeoutError as error:
+            wrongs = [*map(repr, error.exceptions), *self._bank.record.wrongs, *self._desks.record.wrongs]
         finally:
             await harm
             self._proxy.cut_next = 0
-        return await find_wrongs(self._stock, self._bank.record)
+        if wrongs:
+            return wrongs
+        return [
+            *await find_wrongs(self._stock, self._bank.record),
+            *await find_desk_wrongs(self._stock, self._desks.record),
+        ]
 
     async def _harm(self) -> None:
         """One to four harms at random times of the cycle."""
@@ -178,7 +193,8 @@ class Chaos:
             kills[process.name] += process.kills
         return (
             f"{len(record.transfers)} transfers sent {sum(record.answers.values())} times, "
-            f"answers {dict(record.answers)}, killed {dict(kills)}, "
+            f"answers {dict(record.answers)}, {len(self._desks.record.visits)} visits at desks, "
+            f"answers {dict(self._desks.record.answers)}, killed {dict(kills)}, "
             f"cut before COMMIT {proxy.cut_before}, after {proxy.cut_after}"
         )
 

@@ -4,7 +4,7 @@ from billing.db.database import Database
 from billing.ledger.service.verify import VERIFY_LIMITS
 from tests.bench.stock import Stock
 from tests.chaos.bank import BankRecord
-from tests.services.flow import find_mismatches
+from tests.flow import find_mismatches
 
 _WRONG_PAYMENTS = """
     SELECT coalesce(sent.reference, booked.reference) AS subject,
@@ -15,6 +15,7 @@ _WRONG_PAYMENTS = """
             array_agg(intent.reference_code) AS codes
         FROM payment LEFT JOIN intent
             ON intent.organization_id = payment.organization_id AND intent.id = payment.intent_id
+        WHERE payment.method = 'provider'
         GROUP BY payment.provider_reference, payment.organization_id
     ) AS booked ON booked.reference = sent.reference AND booked.organization_id = sent.organization_id
     WHERE booked.amounts IS DISTINCT FROM ARRAY[sent.amount] OR booked.codes IS DISTINCT FROM ARRAY[sent.code]
@@ -64,7 +65,7 @@ _HALF_WRITTEN = """
         sent.number AS message,
         noted.number AS audit
     ) AS has
-    WHERE has::text <> '(1,1,t,1,1,1,1,0,t,1,1)'
+    WHERE payment.method = 'provider' AND has::text <> '(1,1,t,1,1,1,1,0,t,1,1)'
     UNION ALL
     SELECT event_key.key, 'a key without its delivery' FROM event_key
     WHERE NOT EXISTS (SELECT FROM delivery
@@ -84,7 +85,7 @@ _WRONG_REFUNDS = """
         ON position.organization_id = payment.organization_id AND position.payment_id = payment.id
     LEFT JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS reported (reference, organization_id, amount)
         ON reported.reference = payment.provider_reference AND reported.organization_id = payment.organization_id
-    WHERE position.refunded <> coalesce(reported.amount, 0)
+    WHERE payment.method = 'provider' AND position.refunded <> coalesce(reported.amount, 0)
 """
 
 _UNEXPLAINED = """

@@ -13,6 +13,10 @@ _CHUNK_BYTES_MAX = 65_536
 _SERVER_NEEDS_S = 0.05
 
 
+_ENDINGS = (b"COMMIT", b"payment_received")
+"""What a request contains that commits: COMMIT, or the action in the call that writes a single payment."""
+
+
 class CuttingProxy:
     """Passes everything on to a unix socket; `cut_next` commits are cut as they come."""
 
@@ -66,7 +70,7 @@ class CuttingProxy:
 
     async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_CHUNK_BYTES_MAX):
-            if self.cut_next and b"COMMIT" in data:
+            if self.cut_next and any(words in data for words in _ENDINGS):
                 self.cut_next -= 1
                 if self._random.random() < 0.5:
                     self.cut_before += 1

@@ -1,16 +1,23 @@
-"""Fixtures of the tests of commands."""
+"""One durable server for the tests of commands, and databases on it; `serve` and `worker` refuse any other server."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from billing.devserver.embedded import EmbeddedPostgres
-from tests.cli.commands import called
+from tests.cli.durable import DurableDatabase, DurableServer
+
+
+@pytest.fixture(scope="session")
+def durable_server() -> Iterator[DurableServer]:
+    """The durable server of this worker, started at its first use."""
+    with EmbeddedPostgres() as own:
+        server = DurableServer(own)
+        yield server
+        server.close()
 
 
 @pytest.fixture(scope="module")
-def migrated_server() -> Iterator[EmbeddedPostgres]:
-    """A durable server of the module's own, as `serve` needs one, with the schema and nothing else."""
-    with EmbeddedPostgres() as own:
-        called("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        yield own
+def durable_database(durable_server: DurableServer) -> DurableDatabase:
+    """A database of the module's own with the schema and nothing else."""
+    return durable_server.create_migrated()

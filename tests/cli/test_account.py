@@ -257,7 +257,7 @@ def test_change_of_an_account_is_proposed_by_one_person_and_approved_by_another(
     owner: dict[str, str], database: DatabaseAddress, tmp_path: Path
 ) -> None:
     called(*add(tmp_path, "sandbox", SANDBOX), **owner)
-    person = ("key", "add", "--organization", "1", "--role", "finance")
+    person = ("key", "add", "--organization", "1", "--role", "finance", "--role", "administrator")
     first = called(*person, "--name", "a", "--person", "An", **owner).strip()
     second = called(*person, "--name", "b", "--person", "Bình", **owner).strip()
     as_first = {"VIENPHI_DATABASE_URL": database.app_url, "VIENPHI_KEY": first}

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from billing.cli import main
-from tests.interop.xml130.claim_files import file_of_tables, service, xml1, xml3
+from tests.visits.formats.xml130.claim_files import file_of_tables, service, xml1, xml3
 from tests.web.site import claim_file, replaced
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -8,21 +8,21 @@ import pytest
 
 from billing.core.actor import Actor
 from billing.db.database import Database
-from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
 from billing.visit_accounts.service.record_visits import record_visit
 from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import add_demo_hospital, build_context, visit_document
-from tests.cli.test_demo import run
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase
 
 
 @pytest.fixture(scope="module")
-def billed(migrated_server: EmbeddedPostgres) -> tuple[str, str]:
+def billed(durable_database: DurableDatabase) -> tuple[str, str]:
     """The address of a database with one issued invoice, and the invoice's id."""
-    return migrated_server.app_url, asyncio.run(bill(migrated_server))
+    return durable_database.app_url, asyncio.run(issue_an_invoice(durable_database))
 
 
-async def bill(server: EmbeddedPostgres) -> str:
+async def issue_an_invoice(server: DurableDatabase) -> str:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)

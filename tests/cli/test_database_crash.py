@@ -22,14 +22,21 @@ from billing.db.context import utc_now
 from billing.devserver.embedded import EmbeddedPostgres
 from providers.sandbox.bank_simulator import BankSimulator
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, visit_document
-from tests.cli.test_demo import run
+from tests.cli.durable import DurableDatabase, DurableServer
+
+
+@pytest.fixture(scope="module")
+def crashing() -> Iterator[DurableServer]:
+    """A server of the module's own: its crash ends whatever else uses it."""
+    with EmbeddedPostgres() as own:
+        server = DurableServer(own)
+        yield server
+        server.close()
 
 
 @pytest.fixture
-def server() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as own:
-        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        yield own
+def database(crashing: DurableServer) -> DurableDatabase:
+    return crashing.create_migrated()
 
 
 @asynccontextmanager
@@ -82,12 +89,12 @@ async def open_intent(client: httpx.AsyncClient, number: int) -> str:
     return payload
 
 
-@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("log_format", ["json", pytest.param("console", marks=pytest.mark.slow)])
 async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
-    server: EmbeddedPostgres, log_format: str
+    database: DurableDatabase, log_format: str
 ) -> None:
-    hospital: DemoHospital = await add_demo_hospital(server.owner_url)
-    async with process("serve", server.app_url, log_format) as (running, written):
+    hospital: DemoHospital = await add_demo_hospital(database.owner_url)
+    async with process("serve", database.app_url, log_format) as (running, written):
         address = (await logged(written, r"(http://127\.0\.0\.1:\d+)"))[1]
         async with httpx.AsyncClient(base_url=address, headers=hospital.authorization, timeout=30) as client:
             payloads = [await open_intent(client, number) for number in range(8)]
@@ -107,7 +114,7 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
 
             delivering = [asyncio.create_task(deliver(message)) for message in messages]
             await asyncio.sleep(0.3)
-            await asyncio.to_thread(server.crash)
+            await asyncio.to_thread(database.server.crash)
             is_back.set()
             async with asyncio.timeout(60):
                 statuses = await asyncio.gather(*delivering)
@@ -122,16 +129,16 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
     assert ready.json()["status"] == "ready"
     assert "vienphi_task_restarts_total{" not in measures, "what the database does ends no task"
     assert "log_line_failed" not in text
-    assert await rows(server, "SELECT count(*), sum(amount) FROM payment") == [(8, 8 * 136_000)]
+    assert await rows(database, "SELECT count(*), sum(amount) FROM payment") == [(8, 8 * 136_000)]
 
 
-@pytest.mark.parametrize("log_format", ["json", "console"])
-async def test_worker_goes_on_after_a_crash_of_the_database(server: EmbeddedPostgres, log_format: str) -> None:
-    await add_demo_hospital(server.owner_url)
+@pytest.mark.parametrize("log_format", ["console", pytest.param("json", marks=pytest.mark.slow)])
+async def test_worker_goes_on_after_a_crash_of_the_database(database: DurableDatabase, log_format: str) -> None:
+    await add_demo_hospital(database.owner_url)
     intervals = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("POLL", "FEED", "EXPIRE", "SEAL", "HEALTH")}
-    async with process("worker", server.app_url, log_format, **intervals) as (running, written):
+    async with process("worker", database.app_url, log_format, **intervals) as (running, written):
         await logged(written, r"worker_healthy")
-        await asyncio.to_thread(server.crash)
+        await asyncio.to_thread(database.server.crash)
         wells = len(re.findall(r"worker_healthy", written.read_text("utf-8")))
         await logged(written, r"worker_healthy", times=wells + 2)
         is_alive = running.poll() is None
@@ -146,8 +153,8 @@ async def test_worker_goes_on_after_a_crash_of_the_database(server: EmbeddedPost
         assert all(json.loads(line) for line in text.splitlines())
 
 
-async def rows(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
-    connection = await asyncpg.connect(server.owner_url)
+async def rows(database: DurableDatabase, statement: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(database.owner_url)
     try:
         await connection.execute("SET vienphi.organization = '1'")
         return [tuple(row) for row in await connection.fetch(statement)]

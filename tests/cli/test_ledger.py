@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +15,9 @@ from billing.cli.ledger import verify_books
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
+from billing.db.connection_errors import DatabaseBusy
 from billing.db.context import utc_now
-from billing.db.database import Database, DatabaseBusy, DatabaseLimits
-from billing.devserver.embedded import EmbeddedPostgres
+from billing.db.database import Database, DatabaseLimits
 from billing.invoices.service.issue import issue_invoice
 from billing.ledger.service import verify as verification
 from billing.ledger.service.seal_rows import seal_once
@@ -24,17 +26,18 @@ from billing.ledger.store.check import LedgerCheck
 from billing.ledger.store.seal_export import SealExport
 from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
-from tests.cli.test_demo import run
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase
 
 
 @pytest.fixture(scope="module")
-def server(migrated_server: EmbeddedPostgres) -> EmbeddedPostgres:
+def server(durable_database: DurableDatabase) -> DurableDatabase:
     """A hospital with one invoice of 600 000 đồng, of which the patient owes 136 000."""
-    asyncio.run(bill(migrated_server))
-    return migrated_server
+    asyncio.run(issue_an_invoice(durable_database))
+    return durable_database
 
 
-async def bill(server: EmbeddedPostgres) -> None:
+async def issue_an_invoice(server: DurableDatabase) -> None:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
@@ -43,14 +46,14 @@ async def bill(server: EmbeddedPostgres) -> None:
     await database.close()
 
 
-async def store(server: EmbeddedPostgres, statement: str) -> None:
+async def store(server: DurableDatabase, statement: str) -> None:
     owner = await Database.open(server.owner_url)
     async with owner.transaction(OrganizationId(1)) as tx:
         await tx.execute(statement)
     await owner.close()
 
 
-def test_balances_are_on_their_sides_and_the_sums_are_equal(server: EmbeddedPostgres) -> None:
+def test_balances_are_on_their_sides_and_the_sums_are_equal(server: DurableDatabase) -> None:
     printed = run("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=server.app_url)
 
     assert printed.returncode == 0, printed.stderr
@@ -60,7 +63,7 @@ def test_balances_are_on_their_sides_and_the_sums_are_equal(server: EmbeddedPost
     assert lines[-1] == ["600.000", "600.000"]
 
 
-def test_today_cannot_be_closed(server: EmbeddedPostgres) -> None:
+def test_today_cannot_be_closed(server: DurableDatabase) -> None:
     today = business_date(utc_now()).isoformat()
 
     refused = run("ledger", "close-day", "--organization", "1", "--day", today, VIENPHI_DATABASE_URL=server.app_url)
@@ -69,7 +72,7 @@ def test_today_cannot_be_closed(server: EmbeddedPostgres) -> None:
     assert "day_not_over" in refused.stderr
 
 
-def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: EmbeddedPostgres) -> None:
+def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: DurableDatabase) -> None:
     yesterday = (business_date(utc_now()) - timedelta(days=1)).isoformat()
     asyncio.run(store(server, f"INSERT INTO business_day VALUES (1, '{yesterday}', 'open', now(), NULL)"))
 
@@ -83,7 +86,7 @@ def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: EmbeddedPos
     check_anchors_of(server, yesterday, second.rpartition(" ")[2])
 
 
-def check_anchors_of(server: EmbeddedPostgres, day: str, digits: str) -> None:
+def check_anchors_of(server: DurableDatabase, day: str, digits: str) -> None:
     """The day prints the same again; its hash is an anchor, any other one is not."""
     printed = run("ledger", "print-day", "--organization", "1", "--day", day, VIENPHI_DATABASE_URL=server.app_url)
     assert printed.returncode == 0, printed.stderr
@@ -105,7 +108,7 @@ def check_anchors_of(server: EmbeddedPostgres, day: str, digits: str) -> None:
     assert "not closed" in never.stderr
 
 
-def test_closing_writes_the_file_of_heads_and_verification_reads_it(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_closing_writes_the_file_of_heads_and_verification_reads_it(server: DurableDatabase, tmp_path: Path) -> None:
     heads = tmp_path / "heads.jsonl"
     settings = {
         "VIENPHI_DATABASE_URL": server.app_url,
@@ -133,7 +136,7 @@ def test_closing_writes_the_file_of_heads_and_verification_reads_it(server: Embe
     assert run("ledger", "verify", **settings).returncode == 1
 
 
-async def seal_into(server: EmbeddedPostgres, heads: Path) -> None:
+async def seal_into(server: DurableDatabase, heads: Path) -> None:
     database = await Database.open(server.app_url)
     context = build_context(database)
     context.seal_export = SealExport(heads, b"a key of the operator")
@@ -141,14 +144,14 @@ async def seal_into(server: EmbeddedPostgres, heads: Path) -> None:
     await database.close()
 
 
-def test_balances_of_an_organization_that_was_never_set_up_are_refused(server: EmbeddedPostgres) -> None:
+def test_balances_of_an_organization_that_was_never_set_up_are_refused(server: DurableDatabase) -> None:
     refused = run("ledger", "balances", "--organization", "5", VIENPHI_DATABASE_URL=server.app_url)
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "no such organization" in refused.stderr
 
 
-def test_verify_counts_checks_and_fails_on_a_mismatch(server: EmbeddedPostgres) -> None:
+def test_verify_counts_checks_and_fails_on_a_mismatch(server: DurableDatabase) -> None:
     right = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(store(server, "UPDATE invoice SET allocated = 1, owed = owed - 1"))
     wrong = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
@@ -160,7 +163,7 @@ def test_verify_counts_checks_and_fails_on_a_mismatch(server: EmbeddedPostgres) 
 
 
 def test_verify_gives_each_proof_hours_and_the_service_seconds(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: DurableDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At millions of payments one check reads for minutes: its time limit is read from the server."""
     check = LedgerCheck(
@@ -178,7 +181,7 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
 
 
 def test_check_beyond_its_limit_ends_the_verification_with_a_message(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+    server: DurableDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = LedgerCheck("slow", "it ends", "SELECT pg_sleep(5)::text, '' AS expected, '' AS found WHERE $1::int > 0")
     monkeypatch.setattr(verification, "CHECKS", (slow,))
@@ -188,7 +191,7 @@ def test_check_beyond_its_limit_ends_the_verification_with_a_message(
         asyncio.run(verify_books(server.app_url))
 
 
-def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server: EmbeddedPostgres) -> None:
+def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server: DurableDatabase) -> None:
     needless = run("ledger", "rebase", VIENPHI_OWNER_URL=server.owner_url)
     asyncio.run(
         store(
@@ -210,3 +213,31 @@ def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server
     assert rebased.returncode == 0, rebased.stderr
     assert "rebased" in rebased.stdout
     assert verified_again.returncode == 0, verified_again.stdout
+
+
+def test_certificate_of_a_closed_day_is_written_and_that_of_an_open_one_is_not(
+    server: DurableDatabase, tmp_path: Path
+) -> None:
+    day = (business_date(utc_now()) - timedelta(days=1)).isoformat()
+    asyncio.run(
+        store(
+            server,
+            "INSERT INTO business_day (organization_id, day, state, opened_at)"
+            f" VALUES (1, '{day}', 'open', now()) ON CONFLICT DO NOTHING",
+        )
+    )
+    settings = {"VIENPHI_DATABASE_URL": server.app_url}
+    run("ledger", "close-day", "--organization", "1", "--day", day, **settings)
+    path = tmp_path / "day.json"
+
+    written = run("ledger", "day-certificate", day, "--organization", "1", "--output", str(path), **settings)
+    today = business_date(utc_now()).isoformat()
+    refused = run("ledger", "day-certificate", today, "--organization", "1", **settings)
+
+    assert written.returncode == 0, written.stderr
+    checked = subprocess.run(
+        [sys.executable, "-I", "docs/verify_day.py", str(path)], capture_output=True, text=True, check=False
+    )
+    assert checked.stdout.startswith(f"the certificate of {day} holds: 0 entries, 0 đồng"), checked.stdout
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "not closed" in refused.stderr

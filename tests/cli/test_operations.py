@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -16,7 +17,7 @@ from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.cli.commands import call, called
 from tests.conftest import DatabaseAddress, skip_by_name
-from tests.services.flow import PaymentFlow
+from tests.flow import PaymentFlow
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -66,10 +67,28 @@ def execute(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
-@pytest.fixture
-def old() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(durable=False) as own:
-        yield own
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A folder with a backup by the command of the page, and what the books of the saved server showed."""
+
+    folder: Path
+    balances: str
+
+
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    folder = tmp_path_factory.mktemp("backup")
+    with EmbeddedPostgres(durable=False) as old:
+        called("migrate", VIENPHI_OWNER_URL=old.owner_url)
+        use_up = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+        execute(old.owner_url, use_up)
+        asyncio.run(collect_money(old))
+        execute(old.url(SUPERUSER), "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor")
+        balances = called("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=old.app_url)
+        [command] = blocks("Back up")
+        saved = sh(command, old, folder)
+    assert saved.returncode == 0, saved.stderr
+    return Backup(folder, balances)
 
 
 @pytest.fixture
@@ -89,51 +108,38 @@ async def collect_money(server: EmbeddedPostgres) -> None:
         account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
         flow = PaymentFlow(context, hospital, account)
-        bill = await flow.bill()
-        await flow.deliver(flow.notice("T1", bill.code, amount=100_000))
+        started = await flow.start_intent()
+        await flow.deliver(flow.notice("T1", started.code, amount=100_000))
     finally:
         await database.close()
 
 
 def test_backup_is_restored_into_a_new_cluster_by_the_commands_of_the_page(
-    old: EmbeddedPostgres, new: EmbeddedPostgres, tmp_path: Path
+    backup: Backup, new: EmbeddedPostgres
 ) -> None:
-    called("migrate", VIENPHI_OWNER_URL=old.owner_url)
-    use_up = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
-    execute(old.owner_url, use_up)
-    asyncio.run(collect_money(old))
-    execute(old.url(SUPERUSER), "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor")
-    balances = called("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=old.app_url)
     addresses = {"VIENPHI_OWNER_URL": new.owner_url, "VIENPHI_DATABASE_URL": new.app_url}
-    [backup] = blocks("Back up")
     restore, after = blocks("Restore into a new cluster")
 
-    saved = sh(backup, old, tmp_path)
-    restored = sh(restore, new, tmp_path)
+    restored = sh(restore, new, backup.folder)
     refused = call("ledger", "verify", **addresses)
-    finished = sh(after, new, tmp_path, **addresses)
+    finished = sh(after, new, backup.folder, **addresses)
 
-    assert saved.returncode == 0, saved.stderr
-    assert {oct((tmp_path / name).stat().st_mode & 0o777) for name in ("roles.sql", "vienphi.dump")} == {"0o600"}
+    assert {oct((backup.folder / name).stat().st_mode & 0o777) for name in ("roles.sql", "vienphi.dump")} == {"0o600"}
     assert restored.returncode == 0, restored.stderr
     assert (refused.exit_code, "vienphi ledger rebase" in refused.output) == (1, True)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "rebased" in finished.stdout
     assert "the books hold" in finished.stdout
-    assert called("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=new.app_url) == balances
+    assert called("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=new.app_url) == backup.balances
     execute(new.url("an_auditor"), "SELECT count(*) FROM journal_entry")
 
 
-def test_restore_without_roles_is_named_in_one_line_each_step(
-    old: EmbeddedPostgres, new: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    called("migrate", VIENPHI_OWNER_URL=old.owner_url)
+def test_restore_without_roles_is_named_in_one_line_each_step(backup: Backup, new: EmbeddedPostgres) -> None:
     addresses = {"VIENPHI_OWNER_URL": new.owner_url, "VIENPHI_DATABASE_URL": new.app_url}
-    assert sh(blocks("Back up")[0], old, tmp_path).returncode == 0
     unread = (
         "createdb vienphi; pg_restore --dbname=vienphi vienphi.dump || true"  # by somebody who has not read the page
     )
-    sh(unread, new, tmp_path)
+    sh(unread, new, backup.folder)
 
     no_owner = call("migrate", **addresses)
     execute(new.url(SUPERUSER), "CREATE ROLE vienphi_owner LOGIN CREATEROLE")
@@ -158,7 +164,7 @@ _OWN_EVERYTHING = """
     BEGIN
         ALTER DATABASE vienphi OWNER TO vienphi_owner;
         FOR each IN SELECT oid::regclass AS name FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') LOOP
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') LOOP
             EXECUTE format('ALTER TABLE %s OWNER TO vienphi_owner', each.name);
         END LOOP;
         FOR each IN SELECT oid::regprocedure AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace LOOP
@@ -213,18 +219,6 @@ def test_schema_that_may_not_be_used_is_named_and_granted_again(database: Databa
 
     assert_one_line(refused.stderr, "vienphi migrate")
     assert "grants_missing" not in call("serve", **addresses).stderr
-
-
-def test_database_migrated_before_grants_were_kept_keeps_them_from_now_on(database: DatabaseAddress) -> None:
-    addresses = {"VIENPHI_OWNER_URL": database.owner_url, "VIENPHI_DATABASE_URL": database.app_url}
-    execute(database.owner_url, "ALTER TABLE schema_migration DROP COLUMN grants")
-
-    called("migrate", **addresses)
-    execute(database.owner_url, "REVOKE UPDATE (is_active) ON webhook_endpoint FROM vienphi_app")
-
-    assert "granted again UPDATE on public.webhook_endpoint (is_active) to vienphi_app" in called(
-        "migrate", **addresses
-    )
 
 
 def test_set_up_makes_every_role_that_the_migrations_grant_to() -> None:

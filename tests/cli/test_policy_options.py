@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from billing.cli import main
 from tests.builders import FACILITY_CODE
-from tests.cli.test_demo import run
+from tests.cli.commands import run
 from tests.cli.test_tariff import Persons, persons
 
 __all__ = ["persons"]

@@ -16,7 +16,7 @@ from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital, add_demo_hospital, build_context
-from tests.cli.test_demo import run
+from tests.cli.commands import run
 from tests.conftest import DatabaseAddress
 from tests.web.site import Site
 
@@ -91,7 +91,7 @@ def test_installed_providers_are_listed_with_what_they_can() -> None:
 
     assert listed.returncode == 0
     [line] = [line for line in listed.stdout.splitlines() if line.startswith("sandbox ")]
-    assert line.split(maxsplit=1)[1] == "Provider, Callbacks, Queries, LocalQr"
+    assert line.split(maxsplit=1)[1] == "Provider, Callbacks, Queries, LocalQr, SettlementFiles"
 
 
 async def test_account_is_shown_without_its_secret(desk: Desk) -> None:

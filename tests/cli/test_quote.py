@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from billing.cli import quote as quote_module
 from billing.cli.quote import quote
-from tests.interop.xml130.claim_files import xml1, xml2, xml3
+from tests.visits.formats.xml130.claim_files import xml1, xml2, xml3
 
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"
 CLAIMS = Path(__file__).parents[1] / "cases" / "xml130"
@@ -88,38 +88,23 @@ def test_file_name_that_is_not_utf_8_is_shown_with_a_replacement(tmp_path):
         file.write(b"hello")
 
     for options in ([], ["--explain"]):
-        done = _vienphi("quote", *options, name)
+        done = _run(*options, os.fsdecode(name))
 
-        assert (done.returncode, done.stderr) == (1, b"")
-        assert "ca\ufffdse" in done.stdout.decode()
+        assert (done.exit_code, done.stderr) == (1, "")
+        assert "ca\ufffdse" in done.stdout
 
 
-@pytest.mark.parametrize("options", [[], ["--explain"]])
-def test_full_disk_is_reported_in_one_line(options):
+def test_full_disk_is_reported_in_one_line_of_an_explanation_too():
+    """Of plain quotes, and of a closed pipe: tests/cli/test_refusals.py."""
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     with open("/dev/full", "wb") as full:
-        done = _vienphi("quote", *options, CASES / "bhyt-001.json", stdout=full)
+        command = [sys.executable, "-m", "billing", "quote", "--explain", CASES / "bhyt-001.json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
 
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert b"No space left on device" in done.stderr
-
-
-def test_broken_pipe_is_reported_in_one_line():
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = _vienphi("quote", CASES / "bhyt-001.json", CASES / "bhyt-012.json", stdout=writing)
-    os.close(writing)
-
-    assert done.returncode == 1
-    assert done.stderr.count(b"\n") == 1
-    assert b"Broken pipe" in done.stderr
-
-
-def _vienphi(*arguments, stdout=subprocess.PIPE):
-    command = [sys.executable, "-m", "billing", *arguments]
-    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, check=False, timeout=60)
 
 
 def test_over_long_file_is_refused(tmp_path, monkeypatch):

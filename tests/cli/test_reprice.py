@@ -11,23 +11,24 @@ import pytest
 
 from billing.core.actor import Actor
 from billing.db.database import Database
-from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.devserver.embedded import SUPERUSER
 from billing.invoices.service.issue import issue_invoice
 from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import add_demo_hospital, build_context, service_line, visit_document
-from tests.cli.test_demo import run
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase
 
 PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
-def server(migrated_server: EmbeddedPostgres) -> EmbeddedPostgres:
+def server(durable_database: DurableDatabase) -> DurableDatabase:
     """A hospital with one invoice of 600 000 đồng, of which the patient pays 136 000; one name looks like a formula."""
-    asyncio.run(bill(migrated_server))
-    return migrated_server
+    asyncio.run(issue_an_invoice(durable_database))
+    return durable_database
 
 
-async def bill(server: EmbeddedPostgres) -> None:
+async def issue_an_invoice(server: DurableDatabase) -> None:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
@@ -41,8 +42,8 @@ async def bill(server: EmbeddedPostgres) -> None:
     await database.close()
 
 
-async def as_superuser(server: EmbeddedPostgres, statement: str) -> None:
-    connection = await asyncpg.connect(server.url(SUPERUSER, "vienphi"))
+async def as_superuser(server: DurableDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(server.url(SUPERUSER))
     await connection.execute(f"SET session_replication_role = replica; {statement}")
     await connection.close()
 
@@ -55,7 +56,7 @@ def draft(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: EmbeddedPostgres) -> None:
+def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: DurableDatabase) -> None:
     right = run("reprice", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(
         as_superuser(
@@ -79,11 +80,11 @@ def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: E
     assert last.startswith("1 INVOICES DIFFER: 2 invoices")
     change, sums = map(json.loads, as_json.stdout.splitlines())
     assert change["lines"][0]["issued"]["fund"] == "359999.00"
-    assert (sums["bills"], sums["changed"]) == (2, 1)
+    assert (sums["invoices"], sums["changed"]) == (2, 1)
 
 
 def test_draft_of_parameters_lists_who_pays_more_and_writes_both_sheets(
-    server: EmbeddedPostgres, draft: Path, tmp_path: Path
+    server: DurableDatabase, draft: Path, tmp_path: Path
 ) -> None:
     lines, visits = tmp_path / "lines.csv", tmp_path / "visits.csv"
 
@@ -102,8 +103,8 @@ def test_draft_of_parameters_lists_who_pays_more_and_writes_both_sheets(
     assert ["the", "fund", "1.264.000", "1.106.000", "−158.000"] in rows
     assert ["all", "1.600.000", "1.600.000", "0"] in rows
     with visits.open(encoding="utf-8-sig", newline="") as stream:
-        bills = list(csv.DictReader(stream))
-    assert [(row["issued_patient"], row["now_patient"], row["patient_difference"]) for row in bills] == [
+        patients = list(csv.DictReader(stream))
+    assert [(row["issued_patient"], row["now_patient"], row["patient_difference"]) for row in patients] == [
         ("136000", "194000", "58000"),
         ("200000", "300000", "100000"),
     ]
@@ -118,10 +119,10 @@ def test_draft_of_parameters_lists_who_pays_more_and_writes_both_sheets(
     assert "\x1b" not in printed.stdout
 
 
-def test_auditor_can_reprice_an_organization(server: EmbeddedPostgres) -> None:
+def test_auditor_can_reprice_an_organization(server: DurableDatabase) -> None:
     asyncio.run(as_superuser(server, "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor"))
 
-    printed = run("reprice", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
+    printed = run("reprice", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor"))
 
     assert printed.returncode == 0, printed.stderr
     assert "recomputes to itself: 2 invoices" in printed.stdout
@@ -137,7 +138,7 @@ DRAFTED = f"""
 """
 
 
-def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: EmbeddedPostgres) -> None:
+def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: DurableDatabase) -> None:
     asyncio.run(as_superuser(server, DRAFTED))
 
     printed = run(

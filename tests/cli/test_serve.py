@@ -9,14 +9,13 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from billing.devserver.embedded import EmbeddedPostgres
-from tests.cli.test_demo import run
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase, DurableServer
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as own:
-        yield own
+def server(durable_server: DurableServer) -> DurableDatabase:
+    return durable_server.create()
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def service(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait()
 
 
-def test_service_refuses_an_unmigrated_database_then_serves_and_stops_by_signal(server: EmbeddedPostgres) -> None:
+def test_service_refuses_an_unmigrated_database_then_serves_and_stops_by_signal(server: DurableDatabase) -> None:
     refused = run("serve", VIENPHI_DATABASE_URL=server.app_url)
     migrated = run("migrate", VIENPHI_OWNER_URL=server.owner_url)
     again = run("migrate", VIENPHI_OWNER_URL=server.owner_url)
@@ -54,7 +53,7 @@ def test_service_refuses_an_unmigrated_database_then_serves_and_stops_by_signal(
         assert process.wait(timeout=30) == 0
 
 
-def test_service_refuses_a_role_that_owns_the_tables(server: EmbeddedPostgres) -> None:
+def test_service_refuses_a_role_that_owns_the_tables(server: DurableDatabase) -> None:
     run("migrate", VIENPHI_OWNER_URL=server.owner_url)
 
     refused = run("serve", VIENPHI_DATABASE_URL=server.owner_url)
@@ -63,7 +62,7 @@ def test_service_refuses_a_role_that_owns_the_tables(server: EmbeddedPostgres) -
     assert "database_unsafe" in refused.stderr
 
 
-def test_books_of_an_empty_database_hold(server: EmbeddedPostgres) -> None:
+def test_books_of_an_empty_database_hold(server: DurableDatabase) -> None:
     run("migrate", VIENPHI_OWNER_URL=server.owner_url)
 
     result = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)

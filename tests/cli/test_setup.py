@@ -1,25 +1,24 @@
 """An operator sets a hospital up by commands alone, and its keys open what their roles allow."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from billing.devserver.embedded import EmbeddedPostgres
-from tests.cli.test_demo import run
-from tests.cli.test_serve import service
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase, DurableServer
+from tests.cli.in_process import service_here
+from tests.conftest import DatabaseAddress
 from tests.web.site import claim_file
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as own:
-        yield own
+def server(durable_server: DurableServer) -> DurableDatabase:
+    return durable_server.create()
 
 
-def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: DurableDatabase, tmp_path: Path) -> None:
     owner = {"VIENPHI_OWNER_URL": server.owner_url}
     settings = tmp_path / "sandbox.json"
     settings.write_text('{"merchant_id": "H1"}', encoding="utf-8")
@@ -46,7 +45,7 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     assert other.returncode == 1
     assert first.stdout.strip() not in listed.stdout
     assert "VIENPHI_SECRET_SANDBOX" in account.stdout
-    with service(VIENPHI_DATABASE_URL=server.app_url, VIENPHI_SECRET_SANDBOX="x" * 32) as (_, address):
+    with service_here(VIENPHI_DATABASE_URL=server.app_url, VIENPHI_SECRET_SANDBOX="x" * 32) as address:
         desk = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {first.stdout.strip()}"})
         books = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {second.stdout.strip()}"})
         assert desk.get("/v1/invoices").status_code == 200
@@ -56,7 +55,7 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     revoked = run("key", "revoke", "--organization", "1", key_id, **owner)
     assert revoked.returncode == 0
     assert run("key", "revoke", "--organization", "1", key_id, **owner).returncode == 1
-    with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
+    with service_here(VIENPHI_DATABASE_URL=server.app_url) as address:
         headers = {"Authorization": f"Bearer {first.stdout.strip()}"}
         assert httpx.get(f"{address}/v1/invoices", headers=headers).status_code == 401
         ready = httpx.get(f"{address}/readyz", headers={"Authorization": f"Bearer {second.stdout.strip()}"})
@@ -66,21 +65,20 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
         assert httpx.post(f"{address}/callbacks/1/sandbox").status_code == 503
 
 
-def test_commands_on_a_database_without_migrations_report_it_in_one_line() -> None:
-    with EmbeddedPostgres() as empty:
-        addresses = {"VIENPHI_OWNER_URL": empty.owner_url, "VIENPHI_DATABASE_URL": empty.app_url}
-        refused = [
-            run(*command, **addresses)
-            for command in (
-                ("ledger", "verify"),
-                ("ledger", "rebase"),
-                ("ledger", "balances", "--organization", "1"),
-                ("ledger", "close-day", "--organization", "1", "--day", "2026-07-31"),
-                ("key", "list", "--organization", "1"),
-                ("webhook", "list-dead", "--organization", "1"),
-                ("webhook", "add", "--organization", "1", "--secret", "hook", "https://example.org/hook"),
-            )
-        ]
+def test_commands_on_a_database_without_migrations_report_it_in_one_line(empty_database: DatabaseAddress) -> None:
+    addresses = {"VIENPHI_OWNER_URL": empty_database.owner_url, "VIENPHI_DATABASE_URL": empty_database.app_url}
+    refused = [
+        run(*command, **addresses)
+        for command in (
+            ("ledger", "verify"),
+            ("ledger", "rebase"),
+            ("ledger", "balances", "--organization", "1"),
+            ("ledger", "close-day", "--organization", "1", "--day", "2026-07-31"),
+            ("key", "list", "--organization", "1"),
+            ("webhook", "list-dead", "--organization", "1"),
+            ("webhook", "add", "--organization", "1", "--secret", "hook", "https://example.org/hook"),
+        )
+    ]
 
     for each in refused:
         assert each.returncode == 1
@@ -97,7 +95,7 @@ def test_commands_on_a_database_without_migrations_report_it_in_one_line() -> No
     ],
 )
 def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(
-    server: EmbeddedPostgres, tmp_path: Path, provider: str, settings: str, expected: str
+    server: DurableDatabase, tmp_path: Path, provider: str, settings: str, expected: str
 ) -> None:
     file = tmp_path / "settings.json"
     file.write_text(settings, encoding="utf-8")
@@ -111,7 +109,7 @@ def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(
     assert expected in refused.stderr
 
 
-def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_secret_is_refused_in_the_settings_of_an_account(server: DurableDatabase, tmp_path: Path) -> None:
     settings = tmp_path / "sandbox.json"
     settings.write_text('{"secret": "hush"}', encoding="utf-8")
 
@@ -124,7 +122,7 @@ def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgre
     assert "hush" not in refused.stderr
 
 
-def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: DurableDatabase, tmp_path: Path) -> None:
     owner = {"VIENPHI_OWNER_URL": server.owner_url}
     hospital = ("--id", "7", "--name", "Bệnh viện Bảy", "--tax-code", "0100000007", "--facility-code", "01001")
     annexes, bad, lists = tmp_path / "annexes.csv", tmp_path / "bad.csv", tmp_path / "lists.json"
@@ -147,7 +145,7 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Embedd
     assert run("claim", "import-annexes", "--organization", "7", str(bad), **owner).returncode == 1
     assert run(*facility, *rank, "--lists", str(lists), **owner).returncode == 1
     assert run(*facility[:-1], "01999", *rank, **owner).returncode == 1
-    with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
+    with service_here(VIENPHI_DATABASE_URL=server.app_url) as address:
         # Registered elsewhere, pneumonia listed in annex II: 1.13 needs a disease outside it, 1.16 for this one.
         content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_another_person)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/xml"}
@@ -164,7 +162,7 @@ def _pneumonia_of_another_person(table: str) -> str:
     "url", ["http://127.0.0.1:1/q", "https://169.254.169.254/", "https://0x7f000001/", "https://localhost/"]
 )
 def test_address_inside_a_network_is_refused_when_an_account_or_a_webhook_is_added(
-    server: EmbeddedPostgres, tmp_path: Path, url: str
+    server: DurableDatabase, tmp_path: Path, url: str
 ) -> None:
     owner = {"VIENPHI_OWNER_URL": server.owner_url}
     assert run("migrate", **owner).returncode == 0

@@ -5,41 +5,45 @@ import csv
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
 from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import FACILITY_CODE, add_demo_hospital, build_context, service_line, visit_document
-from tests.cli.test_demo import run
-from tests.interop.sheets.workbooks import rows, workbook
+from tests.cli.commands import run
+from tests.cli.durable import DurableDatabase
+from tests.database_server import Loop
+from tests.spreadsheets.workbooks import rows, workbook
 
 
 @dataclass(frozen=True, slots=True)
 class Persons:
     """The environment of each person's commands; `also_a` is another key of the first."""
 
-    server: EmbeddedPostgres
+    server: DurableDatabase
     a: dict[str, str]
     also_a: dict[str, str]
     b: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def persons(migrated_server: EmbeddedPostgres) -> Persons:
-    asyncio.run(add_demo_hospital(migrated_server.owner_url))
+def persons(durable_database: DurableDatabase) -> Persons:
+    asyncio.run(add_demo_hospital(durable_database.owner_url))
     return Persons(
-        migrated_server, *(_key(migrated_server, *each) for each in (("one", "A"), ("two", "A"), ("three", "B")))
+        durable_database, *(_key(durable_database, *each) for each in (("one", "A"), ("two", "A"), ("three", "B")))
     )
 
 
-def _key(server: EmbeddedPostgres, name: str, person: str, role: str = "finance") -> dict[str, str]:
+def _key(server: DurableDatabase, name: str, person: str, role: str = "finance") -> dict[str, str]:
     added = run(
         "key", "add", "--organization", "1", "--name", name, "--person", person, "--role", role,
         VIENPHI_OWNER_URL=server.owner_url,
@@ -164,33 +168,61 @@ def test_commands_need_a_key_of_finance(persons: Persons) -> None:
     assert (unknown.returncode, "not_authenticated" in unknown.stderr) == (1, True), unknown.stderr
 
 
-def test_import_of_50_000_rows_killed_half_way_is_repeated_to_its_end(persons: Persons, tmp_path: Path) -> None:
-    file = _csv(tmp_path, *(f"X{number:06d};Dịch vụ {number};{number};" for number in range(1, 50_001)))
+@pytest.fixture
+def third_thousand(persons: Persons) -> Iterator[ExitStack]:
+    """Holds up the transaction of an import that writes the row X002500, until the stack is closed."""
+    connection = Loop()
+    owner = connection.run(asyncpg.connect(persons.server.owner_url))
+    connection.run(owner.execute(HOLD_UP))
+    with ExitStack() as held:
+        held.callback(lambda: connection.run(owner.execute("SELECT pg_advisory_unlock(1)")))
+        yield held
+    connection.run(owner.execute("DROP FUNCTION hold_up() CASCADE"))
+    connection.run(owner.close())
+    connection.close()
+
+
+HOLD_UP = """
+    CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock(1);
+            RETURN NEW;
+        END $$;
+    CREATE TRIGGER hold_up BEFORE INSERT ON tariff_item FOR EACH ROW WHEN (NEW.code = 'X002500')
+        EXECUTE FUNCTION hold_up();
+    SELECT pg_advisory_lock(1);
+"""
+
+
+def test_import_that_was_killed_half_way_is_repeated_to_its_end(
+    persons: Persons, tmp_path: Path, third_thousand: ExitStack
+) -> None:
+    file = _csv(tmp_path, *(f"X{number:06d};Dịch vụ {number};{number};" for number in range(1, 4_001)))
     command = [sys.executable, "-m", "billing", "tariff", "import", file, "--from", "2027-01-01"]
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **persons.a}
     counted = "SELECT count(*) FROM tariff_item WHERE code LIKE 'X%'"
 
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while not _stored(persons, counted):
+        while _stored(persons, counted) != 2_000:
             assert process.poll() is None, "it was killed before it ended"
-            time.sleep(0.02)
+            time.sleep(0.05)
     finally:
         process.kill()
         process.wait()
-    half = _stored(persons, counted)
+    third_thousand.close()
     left = "SELECT state || ' ' || (completed_at IS NULL) FROM tariff WHERE valid_from = '2027-01-01'"
     state = _stored(persons, left)
+    half = _stored(persons, counted)
     refused = _tariff(
         "approve", str(_stored(persons, "SELECT id FROM tariff WHERE valid_from = '2027-01-01'")), **persons.b
     )
     draft = _draft_id(_tariff("import", file, "--from", "2027-01-01", **persons.a))
 
-    assert isinstance(half, int)
-    assert 0 < half < 50_000
+    assert half == 2_000
     assert state == "draft true"
     assert (refused.returncode, "tariff_incomplete" in refused.stderr) == (1, True), refused.stderr
-    assert _stored(persons, counted) == 50_000
+    assert _stored(persons, counted) == 4_000
     assert _stored(persons, "SELECT count(*) FROM tariff WHERE valid_from = '2027-01-01'") == 1
     assert _tariff("approve", draft, **persons.b).returncode == 0
 
@@ -222,7 +254,7 @@ def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
     assert some.stdout.splitlines()[-1] == "1 differences"
 
 
-async def _bill(server: EmbeddedPostgres, line: dict[str, object]) -> None:
+async def _bill(server: DurableDatabase, line: dict[str, object]) -> None:
     database = await Database.open(server.app_url)
     context, organization_id = build_context(database), OrganizationId(1)
     visit = await record_visit(context, organization_id, visit_document(lines=[line]), actor=Actor.system())

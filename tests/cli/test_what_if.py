@@ -46,7 +46,7 @@ def test_program_reads_one_line_of_json_a_file(facts):
     first, second = [json.loads(line) for line in result.output.splitlines()]
     route = next(each for each in first["visits"][0]["routes"] if each["code"] == "1.3")
     assert (first["visits"][0]["stated"], first["visits"][0]["chosen"]) == ("1.1", "1.12")
-    assert (route["standing"], route["facts_named"]) == ("needs_paper", "valid referral paper")
+    assert (route["status"], route["facts_named"]) == ("needs_paper", "valid referral paper")
     assert (route["patient"], route["insurer"]) == (561_619, 717_744)
     assert second["visits"][0]["chosen"] == "1.1"
 

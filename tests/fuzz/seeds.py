@@ -1,9 +1,22 @@
 """What fuzzing starts from: valid inputs of each reader, and bytes that have hurt readers before."""
 
+import json
 from pathlib import Path
 
-from tests.interop.test_card_qr import CHILD, CITIZEN, OLD_CARD
-from tests.interop.xml130.claim_files import block, claim_file, hoso, raw_block, visit_blocks, xml1, xml2, xml3, xml4
+from tests.reconciliation.formats.bank_samples import SAMPLES
+from tests.reconciliation.formats.statement_files import as_csv, as_html, as_xls, as_xlsx
+from tests.visits.formats.test_card_qr import CHILD, CITIZEN, OLD_CARD
+from tests.visits.formats.xml130.claim_files import (
+    block,
+    claim_file,
+    hoso,
+    raw_block,
+    visit_blocks,
+    xml1,
+    xml2,
+    xml3,
+    xml4,
+)
 
 TESTS = Path(__file__).parents[1]
 
@@ -19,6 +32,15 @@ SMALL_CLAIM_FILES = (
 CASES = tuple(path.read_bytes() for path in sorted((TESTS / "cases" / "bhyt").glob("*.json")))
 CITIZEN_CARDS = (CITIZEN.encode(), f"{CITIZEN}|||".encode())
 INSURANCE_CARDS = (OLD_CARD.encode(), CHILD.encode())
+STATEMENTS = (
+    *(as_csv(sample(), "utf-8") for sample in SAMPLES.values()),
+    *(as_html(SAMPLES[name](), "utf-8") for name in ("agribank", "vietcombank_simple")),
+    *(
+        (vector["input"].get("text") or vector["input"]["xml"]).encode()
+        for vector in json.loads((TESTS / "vectors" / "statements.json").read_text("utf-8"))["vectors"]
+    ),
+)
+STATEMENT_WORKBOOKS = tuple(writer(SAMPLES["bidv"]()) for writer in (as_xls, as_xlsx))
 
 HURTFUL = (
     b"",

@@ -1,5 +1,6 @@
 """The readers that meet bytes of the outside world, each with what must hold of its answer whatever the bytes."""
 
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +12,23 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import FACILITY_OF_CASES
 from billing.coverage.service.quote_file import quote_file, quote_json
+from billing.reconciliation.domain.statement import Statement, StatementLine, StatementUnreadable, line_key
+from billing.reconciliation.formats.read_statements import read_statements
 from billing.visits.domain.visit import Patient, Visit
 from billing.visits.formats.citizen_card_qr import read_citizen_card
 from billing.visits.formats.insurance_card_qr import read_insurance_card
 from billing.visits.formats.strict_json import read_object
 from billing.visits.formats.visit_document import canonical, write_patient, write_visit
 from billing.visits.formats.xml130 import read_claim_file
-from tests.fuzz.seeds import CASES, CITIZEN_CARDS, CLAIM_FILES, INSURANCE_CARDS, SMALL_CLAIM_FILES
+from tests.fuzz.seeds import (
+    CASES,
+    CITIZEN_CARDS,
+    CLAIM_FILES,
+    INSURANCE_CARDS,
+    SMALL_CLAIM_FILES,
+    STATEMENT_WORKBOOKS,
+    STATEMENTS,
+)
 
 PARAMETERS = load_parameters()
 
@@ -84,6 +95,24 @@ def check_insurance_card(content: bytes) -> None:
     assert_text(card.name, card.address, card.parent, card.issued_at, card.management_number, card.check)
 
 
+def check_statement(content: bytes) -> None:
+    """Complete statements whose lines lead from opening to closing balance and have keys, or a named rejection."""
+    lines: list[StatementLine] = []
+    try:
+        for item in read_statements(io.BytesIO(content)):
+            if isinstance(item, StatementLine):
+                lines.append(item)
+            elif isinstance(item, Statement):
+                assert item.line_count == len(lines)
+                assert item.opening + sum(line.amount for line in lines) == item.closing
+                assert len({line_key(item.bank_account_number, line) for line in lines}) == len(lines)
+                assert item.from_day <= item.to_day
+                lines.clear()
+    except StatementUnreadable:
+        return
+    assert not lines
+
+
 def assert_can_be_kept(visit: Visit) -> None:
     """What is taken in is written as a document and read again when the invoice is issued: the same visit."""
     document = json.loads(canonical(write_visit(visit)), parse_float=Decimal)
@@ -107,4 +136,6 @@ TARGETS: Mapping[str, Target] = {
     "case-file": Target(CASES, check_case_file),
     "citizen-card": Target(CITIZEN_CARDS, check_citizen_card),
     "insurance-card": Target(INSURANCE_CARDS, check_insurance_card),
+    "statement": Target(STATEMENTS, check_statement),
+    "statement-workbook": Target(STATEMENT_WORKBOOKS, check_statement),
 }

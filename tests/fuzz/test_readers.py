@@ -8,7 +8,14 @@ from tests.fuzz.fuzz import case, run_case
 from tests.fuzz.seeds import HURTFUL
 from tests.fuzz.targets import TARGETS
 
-CASES = {"claim-file": 400, "case-file": 400, "citizen-card": 2000, "insurance-card": 2000}
+CASES = {
+    "claim-file": 400,
+    "case-file": 400,
+    "citizen-card": 2000,
+    "insurance-card": 2000,
+    "statement": 400,
+    "statement-workbook": 100,
+}
 SEED = 1
 
 

@@ -15,8 +15,9 @@ from billing.ledger.domain.accounts import Side
 from billing.ledger.store.journal import read_trial_balance
 from billing.web.server import serving
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
+from tests.bank_messages import bank_message
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, service_line, visit_document
-from tests.conftest import DatabaseAddress, Loop
+from tests.database_server import DatabaseAddress, Loop
 
 COPAY = 116_000
 """What the patient pays of the insured lines of a visit, whatever the line outside the insurer's scope costs."""
@@ -99,22 +100,9 @@ class Desk:
 
     def message(self, *, amount: int, content: str, **changes: object) -> dict[str, object]:
         """The bank's message about one transfer that it has not reported before."""
-        number = next(self._numbers)
-        settings = self._hospital.settings
-        return {
-            "transaction_id": f"SB{number:08d}",
-            "bank_reference": f"FT{number:08d}",
-            "merchant_id": settings.merchant_id,
-            "account_number": settings.account_number,
-            "amount": amount,
-            "currency": "VND",
-            "status": "SUCCEEDED",
-            "direction": "credit",
-            "content": content,
-            "reference": None,
-            "occurred_at": (utc_now() - timedelta(seconds=1)).replace(microsecond=0).isoformat(),
-            **changes,
-        }
+        name, at = f"SB{next(self._numbers):08d}", utc_now() - timedelta(seconds=1)
+        message = bank_message(self._hospital.settings, name, amount, content, at=at, **changes)
+        return message.model_dump(mode="json")
 
     def deliver(self, message: dict[str, object], *, key: bytes = SANDBOX_SECRET.encode()) -> tuple[int, str]:
         """Post to the callback address; return the status and the verdict in the bank's word."""

@@ -18,9 +18,10 @@ from hypothesis.stateful import (
 )
 
 from tests.builders import ACCOUNT_NAME
-from tests.conftest import DatabaseAddress, Loop
+from tests.database_server import DatabaseAddress, Loop
 from tests.model.hospital import COPAY, Desk, House, close_all
 from tests.model.money import Delivered, Intent, Invoice, Money
+from tests.rounds import long_rounds
 
 AMOUNTS = st.integers(min_value=1, max_value=400_000)
 OUTCOMES = {"PENDING": "pending", "FAILED": "failed", "CANCELLED": "cancelled", "EXPIRED": "expired"}
@@ -188,7 +189,7 @@ def house(database: DatabaseAddress) -> Iterator[House]:
     close_all(loop)
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(long_rounds(10), marks=pytest.mark.slow)])
 def test_service_and_model_of_the_money_agree_after_every_step(house: House, examples: int) -> None:
     MoneyMachine.house = house
 

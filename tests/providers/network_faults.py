@@ -1,4 +1,8 @@
-"""What the outside world does wrong when it is called: each is one side effect for respx, by its name."""
+"""What the outside world does wrong when it is called: each is one side effect for respx, by its name.
+
+A call whose only request fails is tested with every fault by the conformance suite (`providers/testing/faults.py`), for
+every provider. Tests of one provider use all of these where a later request of several fails, else one.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -1,6 +1,7 @@
 """An account at Stripe for tests: its settings, its signed events, its objects."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from providers.stripe.signing import signature_header
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "stripe.json").read_text("utf-8"))["vectors"]
 HOST = "https://api.stripe.com"
+INTENTS, SESSIONS = "/v1/payment_intents", "/v1/checkout/sessions"
+PAGE = "https://checkout.stripe.com/c/pay/cs_1"
 KEY, SECRET = "sk_test_FAKEFAKEFAKE", "whsec_FAKEFAKEFAKEFAKE0001"
 AT = datetime(2026, 9, 21, 14, 13, 30, tzinfo=UTC)
 CREATED = int(AT.timestamp()) - 10
@@ -38,6 +41,7 @@ KNOWN = PendingPayment(
     created_at=AT,
     queried_at=AT + timedelta(minutes=5),
 )
+UNKNOWN_REF = replace(KNOWN, provider_reference="")
 REFUND_REQUEST = RefundRequest(
     reference="RF0000001",
     amount=100_000,
@@ -70,6 +74,7 @@ SESSION: dict[str, Any] = {
     "payment_intent": "pi_1",
     "client_reference_id": "K7ABCDEFR",
 }
+NEW_SESSION = {**SESSION, "status": "open", "payment_status": "unpaid", "payment_intent": None, "url": PAGE}
 CHARGE: dict[str, Any] = {
     "id": "ch_1",
     "object": "charge",
@@ -141,3 +146,13 @@ def read(callback: Callback, **settings: Any) -> tuple[Notice, ...]:
 def one(callback: Callback, **settings: Any) -> Notice:
     [notice] = read(callback, **settings)
     return notice
+
+
+def error(code: str = "invalid", kind: str = "invalid_request_error") -> dict[str, Any]:
+    """An error of Stripe's; its message repeats the key, which we must not."""
+    return {"error": {"type": kind, "code": code, "message": f"No such key {KEY}"}}
+
+
+async def queried(known: PendingPayment = KNOWN, **settings: Any) -> tuple[Notice, ...]:
+    async with httpx.AsyncClient() as client:
+        return (await account(client, **settings).query_payment(known)).notices

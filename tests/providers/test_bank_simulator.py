@@ -246,6 +246,16 @@ async def test_code_that_no_phone_would_pay_here_is_refused(bank, receiver, code
     assert receiver.requests == 0
 
 
+async def test_payer_types_the_amount_of_a_code_without_one(clock):
+    bank = BankSimulator(
+        httpx.AsyncClient(), "", _SETTINGS, clock=clock, random=Random(1), pause=clock.pause, typed_amount=500_000
+    )
+    without = build_vietqr(VietQr(bank_bin="970436", account_number="0000000000017"))
+    stated = build_vietqr(VietQr(bank_bin="970436", account_number="0000000000017", amount=7_000))
+
+    assert [bank.transfer(code).amount for code in (without, stated)] == [500_000, 7_000]
+
+
 async def test_one_dong_cannot_be_paid_short(bank):
     code = build_vietqr(VietQr(bank_bin="970436", account_number="0000000000017", amount=1))
 

@@ -1,4 +1,4 @@
-"""Every provider of this repository passes the conformance suite (`providers/testing/conformance.py`)."""
+"""The wallets and gateways pass the conformance suite (`providers/testing`); the banks: test_bank_conformance.py."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,7 @@ from providers.payos.adapter import Payos
 from providers.payos.order_codes import order_code
 from providers.payos.signing import data_text
 from providers.payos.signing import signature_of as payos_signature
-from providers.sepay.bank import Sepay
 from providers.sepay.gateway import SepayGateway
-from providers.signing import hmac_sha256_hex
 from providers.stripe.adapter import Stripe
 from providers.stripe.signing import signature_header
 from providers.testing.conformance import MessageFields, ProviderConformance, SamplePayment, post
@@ -30,12 +28,11 @@ from providers.zalopay.signing import mac_of
 from tests.providers import (
     momo_samples,
     payos_samples,
-    sepay_samples,
     stripe_samples,
     vnpay_samples,
     zalopay_samples,
 )
-from tests.providers.conformance_clients import answering_with, changed_values, key_of, number_of
+from tests.providers.conformance_clients import answering_with, changed_values, key_of
 
 
 class TestVnpay(ProviderConformance):
@@ -69,6 +66,9 @@ class TestVnpay(ProviderConformance):
     def sign(self, settings: Mapping[str, object], body: bytes, at: datetime) -> Callback:
         text = body.decode("latin-1")
         return vnpay_samples.ipn(f"{text}&{HASH_FIELD}={secure_hash(key_of(settings, 'hash_secrets'), text)}")
+
+    def signed_text(self, callback: Callback) -> bytes:
+        return query_text({name: value for name, value in callback.query if name != HASH_FIELD}).encode()
 
     def with_status(self, message: Mapping[str, Any], status: Any) -> Mapping[str, Any]:
         response = "10" if status == "02" else "00"
@@ -122,6 +122,9 @@ class TestZalopay(ProviderConformance):
         mac = mac_of(key_of(settings, "key2"), data)
         return zalopay_samples.delivery(json.dumps({"data": data, "mac": mac, "type": 1}))
 
+    def signed_text(self, callback: Callback) -> bytes:
+        return str(json.loads(callback.body)["data"]).encode()
+
     def signed_places(self, callback: Callback) -> Iterator[Callback]:
         return changed_values(callback, "type")
 
@@ -174,6 +177,9 @@ class TestMomo(ProviderConformance):
         signature = signature_of(key_of(settings, "secret_keys"), text)
         return momo_samples.delivery(body[:-1] + f', "signature": "{signature}"'.encode() + body[-1:])
 
+    def signed_text(self, callback: Callback) -> bytes:
+        return signed_text(json.loads(callback.body), IPN, str(self.settings["access_key"])).encode()
+
     def signed_places(self, callback: Callback) -> Iterator[Callback]:
         return changed_values(callback)
 
@@ -225,6 +231,9 @@ class TestPayos(ProviderConformance):
         envelope = b'{"code": "00", "desc": "success", "success": true, "data": ' + body
         return payos_samples.delivery(envelope + f', "signature": "{signature}"}}'.encode())
 
+    def signed_text(self, callback: Callback) -> bytes:
+        return data_text(json.loads(callback.body)["data"]).encode()
+
     def signed_places(self, callback: Callback) -> Iterator[Callback]:
         return changed_values(callback, "code", "desc", "success")
 
@@ -245,39 +254,6 @@ class TestPayos(ProviderConformance):
             "transactions": [message] if state == "PAID" else [],
         }
         return httpx.Response(200, json=payos_samples.signed(data, key_of(settings, "checksum_keys").decode()))
-
-
-class TestSepay(ProviderConformance):
-    provider = Sepay
-    settings: ClassVar[Mapping[str, object]] = {**sepay_samples.SETTINGS, "api_token": sepay_samples.TOKEN}
-    fields = MessageFields(
-        amount="transferAmount",
-        status=None,  # a webhook reports completed movements only
-        statuses={},
-        unknown_status=None,
-        payee="accountNumber",
-        other_payee="0000000000099",
-        currency=None,
-        outflow={"transferType": "out"},
-    )
-    max_age = timedelta(seconds=300)
-
-    def message(self, payment: SamplePayment) -> Mapping[str, Any]:
-        return {
-            **sepay_samples.TRANSFER,
-            "id": number_of(payment),
-            "transferAmount": payment.amount,
-            "referenceCode": f"FT2600200000{number_of(payment)}",
-            "code": payment.reference,
-            "content": f"{payment.reference} VIEN PHI",
-            "transactionDate": payment.at.astimezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S"),
-        }
-
-    def sign(self, settings: Mapping[str, object], body: bytes, at: datetime) -> Callback:
-        timestamp = str(int(at.timestamp()))
-        mac = hmac_sha256_hex(key_of(settings, "secrets"), timestamp.encode() + b"." + body)
-        headers = (("x-sepay-timestamp", timestamp), ("x-sepay-signature", f"sha256={mac}"))
-        return post(body, *headers, received_at=at)
 
 
 class TestSepayGateway(ProviderConformance):
@@ -369,6 +345,9 @@ class TestStripe(ProviderConformance):
     def sign(self, settings: Mapping[str, object], body: bytes, at: datetime) -> Callback:
         header = signature_header(key_of(settings, "endpoint_secret"), body, int(at.timestamp()))
         return replace(stripe_samples.delivery(body, header), received_at=at)
+
+    def signed_text(self, callback: Callback) -> bytes:
+        return f"{int(callback.received_at.timestamp())}.".encode() + callback.body
 
     def answering(self, sent: list[bytes]) -> httpx.AsyncClient:
         return answering_with({**stripe_samples.NEW_INTENT, "amount": self.request.amount}, sent)

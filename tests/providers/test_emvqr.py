@@ -22,7 +22,6 @@ from providers.emvqr import (
     crc16,
     is_intact,
     parse,
-    same_payee,
 )
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "vietqr.json").read_text("utf-8"))["vectors"]
@@ -223,7 +222,8 @@ def test_any_text_is_read_or_refused_by_name(text):
     with contextlib.suppress(NotAVietQr):
         parse(text)
     assert is_intact(text) in {True, False}
-    assert not same_payee(text, bank_bin="970436", account_number="0000000000017")
+    with pytest.raises(QrError):
+        check_payee(text, bank_bin="970436", account_number="0000000000017")
 
 
 @given(st.integers(0, len(_INVOICE) - 1), st.characters(codec="utf-8"))
@@ -306,7 +306,6 @@ def test_code_of_two_kilobytes_is_refused():
 
 def test_code_for_the_approved_account_passes():
     assert check_payee(_INVOICE, bank_bin="970436", account_number="0000000000017").amount == 350_000
-    assert same_payee(_INVOICE, bank_bin="970436", account_number="0000000000017")
 
 
 @pytest.mark.parametrize(
@@ -314,7 +313,6 @@ def test_code_for_the_approved_account_passes():
     [("970437", "0000000000017"), ("970436", "0000000000018"), ("970436", "17"), ("", "")],
 )
 def test_code_for_another_account_is_refused(bank_bin, account_number):
-    assert not same_payee(_INVOICE, bank_bin=bank_bin, account_number=account_number)
     with pytest.raises(WrongPayee):
         check_payee(_INVOICE, bank_bin=bank_bin, account_number=account_number)
 
@@ -322,13 +320,15 @@ def test_code_for_another_account_is_refused(bank_bin, account_number):
 def test_code_for_a_card_of_the_same_number_is_refused():
     card = build_vietqr(VietQr(bank_bin="970436", account_number="0000000000017", service=Service.CARD))
 
-    assert not same_payee(card, bank_bin="970436", account_number="0000000000017")
+    with pytest.raises(WrongPayee):
+        check_payee(card, bank_bin="970436", account_number="0000000000017")
 
 
 def test_code_of_another_network_is_refused():
     code = build_vnpay_qr(VnpayQr(merchant_id="0000000000017"))
 
-    assert not same_payee(code, bank_bin="970436", account_number="0000000000017")
+    with pytest.raises(QrError):
+        check_payee(code, bank_bin="970436", account_number="0000000000017")
 
 
 def test_code_whose_crc_does_not_hold_is_refused():

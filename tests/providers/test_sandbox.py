@@ -5,7 +5,6 @@ import pytest
 from pydantic import ValidationError
 
 from providers.contract import (
-    Callback,
     Movement,
     Notices,
     Outcome,
@@ -16,89 +15,40 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.emvqr import parse, same_payee
+from providers.emvqr import check_payee
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.message import SandboxSettings, signature_header
-
-_SECRET = "a-secret-of-the-tests"
-_KEY = _SECRET.encode()
-_SETTINGS = SandboxSettings(
-    bank_bin="970436",
-    account_number="0000000000017",
-    account_holder="BENH VIEN TEST",
-    merchant_id="BVTEST",
-    secret=_SECRET,
-)
-_SANDBOX = Sandbox(_SETTINGS, client=None)
-_NOW = datetime(2026, 1, 2, 8, 15, 30, tzinfo=UTC)
-_MESSAGE = {
-    "transaction_id": "SB00000000000001",
-    "bank_reference": "FT26002000001",
-    "merchant_id": "BVTEST",
-    "account_number": "0000000000017",
-    "amount": 350_000,
-    "currency": "VND",
-    "status": "SUCCEEDED",
-    "direction": "credit",
-    "content": "K7ABCDEFR VIEN PHI",
-    "reference": None,
-    "occurred_at": "2026-01-02T15:15:28+07:00",
-    "payer": {"name": "NGUYEN VAN TEST", "account": "0000000099"},
-}
-
-
-def _body(**changes):
-    return json.dumps(_MESSAGE | changes, ensure_ascii=False).encode()
-
-
-def _callback(body, *, signed_at=_NOW, received_at=_NOW, key=_KEY, headers=None, method="POST"):
-    return Callback(
-        method=method,
-        path_suffix="",
-        raw_query="",
-        query=(),
-        headers=[("x-sandbox-signature", signature_header(key, signed_at, body))] if headers is None else headers,
-        body=body,
-        source_address="192.0.2.1",
-        received_at=received_at,
-    )
-
-
-def _read(body):
-    (notice,) = _SANDBOX.read_callback(_callback(body)).notices
-    return notice
-
+from providers.sandbox.message import SandboxSettings
+from tests.providers.sandbox_samples import MESSAGE, NOW, SANDBOX, SECRET, SETTINGS, delivery, message_body, one
 
 # ---- starting a payment
 
 
 async def test_payment_is_a_dynamic_code_for_the_account_of_the_settings():
     request = PaymentRequest(
-        reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None, requested_at=_NOW
+        reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None, requested_at=NOW
     )
 
-    instruction = await _SANDBOX.create_payment(request)
+    instruction = await SANDBOX.create_payment(request)
 
-    code = parse(instruction.qr_payload)
-    assert same_payee(instruction.qr_payload, bank_bin="970436", account_number="0000000000017")
+    code = check_payee(instruction.qr_payload, bank_bin="970436", account_number="0000000000017")
     assert (code.initiation, code.amount, code.purpose) == ("12", 350_000, "K7ABCDEFR VIEN PHI")
     assert (instruction.bank_bin, instruction.account_number) == ("970436", "0000000000017")
     assert instruction.account_holder == "BENH VIEN TEST"
 
 
 async def test_payment_requested_twice_is_the_same():
-    request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=_NOW, requested_at=_NOW)
+    request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=NOW, requested_at=NOW)
 
-    assert await _SANDBOX.create_payment(request) == await _SANDBOX.create_payment(request)
+    assert await SANDBOX.create_payment(request) == await SANDBOX.create_payment(request)
 
 
 @pytest.mark.parametrize(
-    ("amount", "purpose"), [(0, "K7ABCDEFR"), (10**13, "K7ABCDEFR"), (1, "K7ABCDEFR viện phí"), (1, "K7ABCDEFR" * 3)]
+    ("amount", "purpose"), [(-1, "K7ABCDEFR"), (10**13, "K7ABCDEFR"), (1, "K7ABCDEFR viện phí"), (1, "K7ABCDEFR" * 3)]
 )
 async def test_payment_that_no_code_can_carry_is_refused(amount, purpose):
     with pytest.raises(PaymentRefused):
-        await _SANDBOX.create_payment(
-            PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None, requested_at=_NOW)
+        await SANDBOX.create_payment(
+            PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None, requested_at=NOW)
         )
 
 
@@ -106,7 +56,7 @@ async def test_payment_that_no_code_can_carry_is_refused(amount, purpose):
 
 
 def test_message_becomes_one_notice():
-    notice = _read(_body())
+    notice = one(message_body())
 
     assert notice.event_key == "SB00000000000001:SUCCEEDED"
     assert notice.movement_keys == {"transaction:SB00000000000001", "bank:FT26002000001"}
@@ -127,22 +77,22 @@ def test_message_becomes_one_notice():
 def test_message_without_what_a_bank_may_leave_out_is_read():
     body = json.dumps(
         {
-            name: _MESSAGE[name]
+            name: MESSAGE[name]
             for name in ("transaction_id", "account_number", "amount", "status", "direction", "occurred_at")
         }
     ).encode()
 
-    notice = _read(body)
+    notice = one(body)
 
     assert notice.movement_keys == {"transaction:SB00000000000001"}
     assert (notice.transfer_text, notice.reference, notice.payer) == ("", None, None)
 
 
 def test_message_received_twice_reads_equal():
-    later = _NOW + timedelta(minutes=10)
+    later = NOW + timedelta(minutes=10)
 
-    first = _SANDBOX.read_callback(_callback(_body()))
-    second = _SANDBOX.read_callback(_callback(_body(), signed_at=later, received_at=later))
+    first = SANDBOX.read_callback(delivery(message_body()))
+    second = SANDBOX.read_callback(delivery(message_body(), signed_at=later, received_at=later))
 
     assert first == second
 
@@ -165,7 +115,7 @@ def test_message_received_twice_reads_equal():
     ],
 )
 def test_status_word_is_mapped_explicitly_and_unknown_stays_unknown(status, direction, movement, outcome):
-    notice = _read(_body(status=status, direction=direction))
+    notice = one(message_body(status=status, direction=direction))
 
     assert (notice.movement, notice.outcome) == (movement, outcome)
     assert notice.event_key == f"SB00000000000001:{status}"
@@ -173,7 +123,7 @@ def test_status_word_is_mapped_explicitly_and_unknown_stays_unknown(status, dire
 
 @pytest.mark.parametrize("changes", [{"account_number": "0000000000018"}, {"merchant_id": "OTHER"}])
 def test_message_about_another_account_is_marked(changes):
-    assert _read(_body(**changes)).names_other_account
+    assert one(message_body(**changes)).names_other_account
 
 
 @pytest.mark.parametrize(
@@ -190,21 +140,21 @@ def test_message_about_another_account_is_marked(changes):
     ],
 )
 def test_fingerprint_differs_with_every_meaningful_field(changes):
-    assert _read(_body(**changes)).fingerprint != _read(_body()).fingerprint
+    assert one(message_body(**changes)).fingerprint != one(message_body()).fingerprint
 
 
 @pytest.mark.parametrize(
     "changes", [{"payer": None}, {"bank_reference": "FT2"}, {"occurred_at": "2026-01-02T08:15:28Z"}]
 )
 def test_fingerprint_is_the_same_where_nothing_meaningful_changed(changes):
-    assert _read(_body(**changes)).fingerprint == _read(_body()).fingerprint
+    assert one(message_body(**changes)).fingerprint == one(message_body()).fingerprint
 
 
 # ---- what is not authentic
 
 
 def test_another_method_is_answered_without_a_notice():
-    reply = _SANDBOX.read_callback(_callback(_body(), method="GET"))
+    reply = SANDBOX.read_callback(delivery(message_body(), method="GET"))
 
     assert isinstance(reply, Reply)
     assert reply.status == 405
@@ -216,44 +166,44 @@ def test_another_method_is_answered_without_a_notice():
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (_body()[:-1] + b', "amount": 1}', "a key stands twice"),
+        (message_body()[:-1] + b', "amount": 1}', "a key stands twice"),
         (b"[]", "a JSON object is expected"),
         (b"", "no JSON"),
-        (_body(amount="x").replace(b'"x"', b"350000.0"), "amount"),
-        (_body(amount="x").replace(b'"x"', b"3.5e5"), "amount"),
-        (_body(amount="x").replace(b'"x"', b"NaN"), "NaN"),
-        (_body(amount="350000"), "amount"),
-        (_body(amount=True), "amount"),
-        (_body(amount=0), "amount"),
-        (_body(amount=-350_000), "amount"),
-        (_body(amount=10**13), "amount"),
-        (_body(currency="USD"), "currency"),
-        (_body(transaction_id=""), "transaction_id"),
-        (_body(transaction_id="SB1:SUCCEEDED"), "transaction_id"),
-        (_body(transaction_id=1), "transaction_id"),
-        (_body(bank_reference="FT 1"), "bank_reference"),
-        (_body(status=""), "status"),
-        (_body(status="succeeded"), "status"),
-        (_body(status="SUCCEEDED\n"), "status"),
-        (_body(direction="both"), "direction"),
-        (_body(content="x" * 501), "content"),
-        (_body(content=None), "content"),
-        (_body(content="\0"), "NUL"),
-        (_body(occurred_at="2026-01-02T15:15:28"), "occurred_at"),
-        (_body(occurred_at="2026-01-02"), "occurred_at"),
-        (_body(occurred_at="yesterday"), "occurred_at"),
-        (_body(occurred_at=1767341728), "occurred_at"),
-        (_body(occurred_at="0001-01-01T00:00:00+14:00"), "occurred_at"),
-        (_body(occurred_at="9999-12-31T23:59:59-12:00"), "occurred_at"),
-        (_body(payer="NGUYEN VAN TEST"), "payer"),
-        (_body(payer={"name": "A", "card": "9704"}), "payer.card"),
-        (_body(surplus=1), "surplus"),
-        (json.dumps({name: value for name, value in _MESSAGE.items() if name != "amount"}).encode(), "amount"),
+        (message_body(amount="x").replace(b'"x"', b"350000.0"), "amount"),
+        (message_body(amount="x").replace(b'"x"', b"3.5e5"), "amount"),
+        (message_body(amount="x").replace(b'"x"', b"NaN"), "NaN"),
+        (message_body(amount="350000"), "amount"),
+        (message_body(amount=True), "amount"),
+        (message_body(amount=0), "amount"),
+        (message_body(amount=-350_000), "amount"),
+        (message_body(amount=10**13), "amount"),
+        (message_body(currency="USD"), "currency"),
+        (message_body(transaction_id=""), "transaction_id"),
+        (message_body(transaction_id="SB1:SUCCEEDED"), "transaction_id"),
+        (message_body(transaction_id=1), "transaction_id"),
+        (message_body(bank_reference="FT 1"), "bank_reference"),
+        (message_body(status=""), "status"),
+        (message_body(status="succeeded"), "status"),
+        (message_body(status="SUCCEEDED\n"), "status"),
+        (message_body(direction="both"), "direction"),
+        (message_body(content="x" * 501), "content"),
+        (message_body(content=None), "content"),
+        (message_body(content="\0"), "NUL"),
+        (message_body(occurred_at="2026-01-02T15:15:28"), "occurred_at"),
+        (message_body(occurred_at="2026-01-02"), "occurred_at"),
+        (message_body(occurred_at="yesterday"), "occurred_at"),
+        (message_body(occurred_at=1767341728), "occurred_at"),
+        (message_body(occurred_at="0001-01-01T00:00:00+14:00"), "occurred_at"),
+        (message_body(occurred_at="9999-12-31T23:59:59-12:00"), "occurred_at"),
+        (message_body(payer="NGUYEN VAN TEST"), "payer"),
+        (message_body(payer={"name": "A", "card": "9704"}), "payer.card"),
+        (message_body(surplus=1), "surplus"),
+        (json.dumps({name: value for name, value in MESSAGE.items() if name != "amount"}).encode(), "amount"),
     ],
 )
 def test_authentic_message_that_makes_no_sense_is_unreadable(body, reason):
     with pytest.raises(Unreadable) as refused:
-        _SANDBOX.read_callback(_callback(body))
+        SANDBOX.read_callback(delivery(body))
 
     assert reason in refused.value.reason
     assert refused.value.reply == Reply(status=422, body=b'{"result": "unreadable"}')
@@ -261,7 +211,7 @@ def test_authentic_message_that_makes_no_sense_is_unreadable(body, reason):
 
 def test_reason_of_an_unreadable_message_repeats_no_personal_data():
     with pytest.raises(Unreadable) as refused:
-        _SANDBOX.read_callback(_callback(_body(payer={"name": ["NGUYEN VAN TEST"], "account": 9})))
+        SANDBOX.read_callback(delivery(message_body(payer={"name": ["NGUYEN VAN TEST"], "account": 9})))
 
     assert refused.value.reason == "wrong or missing: payer.account, payer.name"
     assert refused.value.__suppress_context__
@@ -272,7 +222,7 @@ def test_reason_of_an_unreadable_message_repeats_no_personal_data():
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_a_reply_that_names_the_receipt(verdict):
-    reply = _SANDBOX.answer_callback(_callback(_body()), verdict, "receipt-1")
+    reply = SANDBOX.answer_callback(delivery(message_body()), verdict, "receipt-1")
 
     decoded = json.loads(reply.body)
     assert decoded["receipt"] == "receipt-1"
@@ -282,7 +232,7 @@ def test_every_verdict_has_a_reply_that_names_the_receipt(verdict):
 
 
 def test_try_later_states_when():
-    reply = _SANDBOX.answer_callback(_callback(_body()), Verdict.TRY_LATER, "")
+    reply = SANDBOX.answer_callback(delivery(message_body()), Verdict.TRY_LATER, "")
 
     assert reply.headers == {"Retry-After": "1"}
     assert json.loads(reply.body) == {"result": "try_later"}
@@ -292,10 +242,10 @@ def test_try_later_states_when():
 
 
 def test_secret_is_in_no_text_of_provider_or_settings():
-    instance = Sandbox(_SETTINGS, client=None)
+    instance = Sandbox(SETTINGS, client=None)
 
-    for text in (repr(instance), str(instance), repr(_SETTINGS), str(_SETTINGS), _SETTINGS.model_dump_json()):
-        assert _SECRET not in text
+    for text in (repr(instance), str(instance), repr(SETTINGS), str(SETTINGS), SETTINGS.model_dump_json()):
+        assert SECRET not in text
 
 
 @pytest.mark.parametrize(
@@ -310,7 +260,7 @@ def test_secret_is_in_no_text_of_provider_or_settings():
     ],
 )
 def test_settings_out_of_line_are_refused_without_repeating_the_secret(changes):
-    values = _SETTINGS.model_dump() | {"secret": _SECRET} | changes
+    values = SETTINGS.model_dump() | {"secret": SECRET} | changes
 
     with pytest.raises(ValidationError) as refused:
         SandboxSettings.model_validate(values)
@@ -319,13 +269,13 @@ def test_settings_out_of_line_are_refused_without_repeating_the_secret(changes):
 
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError):
-        _SETTINGS.account_number = "18"
+        SETTINGS.account_number = "18"
 
 
 def test_two_accounts_of_one_secret_do_not_take_each_others_money():
-    other = Sandbox(_SETTINGS.model_copy(update={"account_number": "0000000000099"}), client=None)
+    other = Sandbox(SETTINGS.model_copy(update={"account_number": "0000000000099"}), client=None)
 
-    notices = other.read_callback(_callback(_body()))
+    notices = other.read_callback(delivery(message_body()))
 
     assert isinstance(notices, Notices)
     assert notices.notices[0].names_other_account

@@ -74,6 +74,9 @@ class TestSandbox(ProviderConformance):
     def sign(self, settings: Mapping[str, object], body: bytes, at: datetime) -> Callback:
         return post(body, (SIGNATURE_HEADER, signature_header(SECRET.encode(), at, body)), received_at=at)
 
+    def signed_text(self, callback: Callback) -> bytes:
+        return f"{int(callback.received_at.timestamp())}.".encode() + callback.body
+
     def answer_query(
         self, settings: Mapping[str, object], request: httpx.Request, message: Mapping[str, Any] | None
     ) -> httpx.Response:

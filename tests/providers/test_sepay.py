@@ -96,7 +96,7 @@ async def test_payment_is_a_code_for_the_account():
     assert (decoded.account_number, decoded.amount, decoded.purpose) == ("VQR0001", 350_000, "K7ABCDEFR VIEN PHI")
     with pytest.raises(PaymentRefused):
         account().qr_for(
-            PaymentRequest(reference="K7ABCDEFR", amount=0, purpose="K7ABCDEFR", expires_at=None, requested_at=AT)
+            PaymentRequest(reference="K7ABCDEFR", amount=-1, purpose="K7ABCDEFR", expires_at=None, requested_at=AT)
         )
 
 

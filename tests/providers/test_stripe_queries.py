@@ -13,14 +13,19 @@ from tests.providers.stripe_samples import (
     CREATED,
     HOST,
     INTENT,
+    INTENTS,
     KNOWN,
     NEW_INTENT,
+    NEW_SESSION,
     SESSION,
+    SESSIONS,
+    UNKNOWN_REF,
+    error,
     one,
+    queried,
     signed_callback,
     without,
 )
-from tests.providers.test_stripe_calls import INTENTS, NEW_SESSION, SESSIONS, UNKNOWN_REF, error, queried
 
 WORLD_URL = HOST
 
@@ -85,10 +90,19 @@ async def test_intent_that_is_not_there_is_not_found(world, status, outcome):
     assert notice.outcome is outcome
 
 
-@pytest.mark.parametrize("known", [KNOWN, UNKNOWN_REF, replace(KNOWN, provider_reference="cs_1")])
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
-async def test_question_without_an_answer_is_unknown(world, trouble, known):
-    world.get(path__startswith="/v1/").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
+async def test_question_about_a_session_without_an_answer_is_unknown(world, trouble):
+    """The conformance suite queries payment intents."""
+    world.get(f"{SESSIONS}/cs_1").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
+
+    [notice] = await queried(replace(KNOWN, provider_reference="cs_1"))
+
+    assert notice.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("known", [KNOWN, UNKNOWN_REF])
+async def test_question_without_an_answer_is_unknown(world, known):
+    world.get(path__startswith="/v1/").side_effect = AFTER_SENDING["timeout after sending"]
 
     [notice] = await queried(known)
 

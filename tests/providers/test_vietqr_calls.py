@@ -18,10 +18,9 @@ from providers.contract import (
     PendingPayment,
     RefundRequest,
 )
-from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.vietqr.signing import basic_authorization, check_order_checksum, refund_checksum
 from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
-from tests.providers.test_vietqr import AT, REQUEST, SYNC, account, one, sync
+from tests.providers.vietqr_samples import AT, REQUEST, SYNC, account, one, order_code, sync
 
 HOST = "https://dev.vietqr.org/vqr"
 API_PASSWORD, SECRET = "FAKE_VIETQRVN_API_PASSWORD", "FAKE_VIETQRVN_REFUND_SECRET"
@@ -92,13 +91,6 @@ async def refunded(**changed: Any) -> OperationResult:
 async def created(**settings: Any) -> Any:
     async with httpx.AsyncClient() as client:
         return await account(client, **ORDERS, **settings).create_payment(REQUEST)
-
-
-def their_code(**changed: Any) -> dict[str, Any]:
-    text = "VQR00TEST K7ABCDEFR"
-    code = {"bank_bin": "970436", "account_number": "0000000000017", "amount": 350_000, **changed}
-    payload = build_vietqr(VietQr(**code, particulars=Particulars(purpose=text)))
-    return {"qrCode": payload, "content": text, "transactionRefId": "ref-1"}
 
 
 # ---- status queries
@@ -176,11 +168,11 @@ def test_account_without_a_password_of_theirs_is_not_queried():
 
 
 async def test_code_of_an_order_is_shown_with_the_text_they_made(world):
-    world.creations.return_value = httpx.Response(200, json=their_code())
+    world.creations.return_value = httpx.Response(200, json=order_code())
 
     shown = await created()
 
-    assert (shown.qr_payload, shown.provider_reference) == (their_code()["qrCode"], "ref-1")
+    assert (shown.qr_payload, shown.provider_reference) == (order_code()["qrCode"], "ref-1")
     body = sent(world.creations)
     assert (body["content"], body["orderId"], body["amount"]) == ("K7ABCDEFR", "K7ABCDEFR", 350_000)
 
@@ -188,11 +180,11 @@ async def test_code_of_an_order_is_shown_with_the_text_they_made(world):
 @pytest.mark.parametrize(
     "answer",
     [
-        their_code(account_number="0000000000018"),
-        their_code(bank_bin="970422"),
-        their_code(amount=350_001),
-        {**their_code(), "content": "VQR00TEST K7ABCDEFR X"},
-        {**their_code(), "qrCode": "no code"},
+        order_code(account_number="0000000000018"),
+        order_code(bank_bin="970422"),
+        order_code(amount=350_001),
+        {**order_code(), "content": "VQR00TEST K7ABCDEFR X"},
+        {**order_code(), "qrCode": "no code"},
     ],
 )
 async def test_code_that_pays_another_or_states_another_is_never_shown(world, answer):

@@ -12,7 +12,7 @@ from providers.contract import (
 )
 from providers.vietqr.adapter import SYNC_PATH_SUFFIX, TOKEN_PATH_SUFFIX
 from providers.vietqr.signing import basic_authorization
-from tests.providers.test_vietqr import AT, PASSWORD, SYNC, USER, account, delivery, one, token
+from tests.providers.vietqr_samples import AT, PASSWORD, SYNC, USER, account, delivery, one, token
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The service on a real socket for each test, on a fresh database with one hospital."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from secrets import token_urlsafe
 
 import httpx
@@ -26,8 +27,10 @@ async def give_key(request: httpx.Request) -> None:
 HOOKS = {"request": [give_key]}
 
 
-@pytest.fixture
-async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def serving_site(
+    hospital: DemoHospital, database: DatabaseAddress, app_database: Database
+) -> AsyncIterator[Site]:
     context = build_context(app_database)
     async with Intake(context) as intake:
         application = create_application(context=context, intake=intake, limits=LIMITS)
@@ -48,6 +51,12 @@ async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: 
                 client=client,
                 anonymous_client=anonymous_client,
             )
+
+
+@pytest.fixture
+async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
+    async with serving_site(hospital, database, app_database) as opened:
+        yield opened
 
 
 @pytest.fixture

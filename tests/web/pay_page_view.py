@@ -11,6 +11,7 @@ import zxingcpp
 from billing.payments.domain.amount_due import PatientState
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
+from tests.payments.visit_deposits import open_visit
 from tests.web.site import Site
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,6 +29,11 @@ class PageView:
         found = re.findall(r'<p [^>]*role="status"[^>]*>(.*?)</p>', self.html)
         assert len(found) == 1, "one status, no more"
         return unescape(re.sub(r"<[^>]+>", "", found[0])).replace("\N{NO-BREAK SPACE}", " ")
+
+    @property
+    def other_language(self) -> str:
+        """The address of the page in the other language."""
+        return unescape(re.findall(r'<a href="([^"]*)" lang=', self.html)[0])
 
     @property
     def amount(self) -> str:
@@ -82,6 +88,8 @@ async def open_another(site: Site, intent: dict[str, Any], **changes: object) ->
 
 async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
     """An intent whose page shows a state."""
+    if state in (PatientState.STANDING, PatientState.CLOSED):
+        return await _open_for_deposit(site, state)
     intent = await site.open_intent()
     payload = intent["instruction"]["qr_payload"]
     match state:
@@ -109,6 +117,20 @@ async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
         case PatientState.EXPIRED | PatientState.FAILED:
             await set_state(site, intent, state.value)
     return intent
+
+
+async def _open_for_deposit(site: Site, state: PatientState) -> dict[str, Any]:
+    visit = await open_visit(site.context)
+    if state is PatientState.STANDING:
+        body = {"account": ACCOUNT_NAME, "visit_id": str(visit.visit_id), "is_standing": True}
+        opened: dict[str, Any] = (await site.client.post("/v1/intents", json=body)).json()
+        return opened
+    address = f"/v1/visits/{visit.visit_id}/deposit-requests"
+    request = (await site.client.post(address, json={"lines": ["A"]})).json()
+    body = {"account": ACCOUNT_NAME, "deposit_request_id": request["id"]}
+    opened = (await site.client.post("/v1/intents", json=body)).json()
+    await site.client.post(f"/v1/deposit-requests/{request['id']}/withdraw")
+    return opened
 
 
 def _read_picture(svg: str, *, scale: int = 4) -> str:

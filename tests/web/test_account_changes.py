@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from billing.core.actor import Role
+from billing.core.clock import business_date
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database
-from billing.organizations.service.provider_accounts import KEPT
+from billing.organizations.service.provider_accounts import CACHE_TTL
 from billing.organizations.service.setup import Setup
 from providers.addresses import AddressRules
 from tests.builders import ACCOUNT_NAME, DemoHospital
@@ -66,7 +67,7 @@ async def test_payee_is_changed_once_another_person_approves(two: Two) -> None:
     assert (after["bank_bin"], after["account_number"]) == (NEW["bank_bin"], NEW["account_number"])
     assert '"account_number": "0999000111"' in after["settings"]
     now = two.site.context.clock()
-    two.site.context.accounts._clock = lambda: now + KEPT + timedelta(seconds=1)  # type: ignore[attr-defined]
+    two.site.context.accounts._clock = lambda: now + CACHE_TTL + timedelta(seconds=1)  # type: ignore[attr-defined]
     intent = await two.site.open_intent()
     assert intent["instruction"]["account_number"] == NEW["account_number"]
     audit = await two.site.as_owner("SELECT action, acting_for FROM audit WHERE subject_kind = 'approval' ORDER BY id")
@@ -82,6 +83,22 @@ async def test_who_proposed_cannot_approve_not_even_by_another_key(two: Two) -> 
         problem(await two.decide(proposed, "approve", headers), 409, "second_person_required")
 
     assert await two.site.content() == before
+
+
+@pytest.mark.parametrize("path", ["account-changes", "approvals"])
+async def test_proposals_are_listed_by_state_and_day(two: Two, path: str) -> None:
+    rejected = (await two.propose(is_active=False)).json()["id"]
+    await two.site.anonymous_client.post(f"/v1/approvals/{rejected}/reject", headers=two.other)
+    waiting = (await two.propose(payee=NEW)).json()["id"]
+    today = business_date(utc_now())
+
+    async def ids(query: str) -> list[str]:
+        return [item["id"] for item in (await two.site.read(f"/v1/{path}?{query}"))["items"]]
+
+    assert await ids("state=proposed") == [waiting]
+    assert await ids(f"state=rejected&from={today}") == [rejected]
+    assert await ids(f"from={today + timedelta(days=1)}") == []
+    assert await ids(f"to={today - timedelta(days=1)}") == []
 
 
 async def test_change_is_decided_once(two: Two) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from billing.core.actor import Role
 from tests.builders import ACCOUNT_NAME, FACILITY_CODE
-from tests.services.persons import give_keys
+from tests.persons import give_keys
 from tests.web.conftest import HOOKS
-from tests.web.site import Site, problem
+from tests.web.site import Site, key_of, problem
 from tests.web.test_tariffs import Persons, approve, draft, persons
 
 __all__ = ["persons"]
@@ -32,10 +32,12 @@ async def kinds(client: httpx.AsyncClient, query: str = "") -> list[str]:
     return [each["kind"] for each in answer.json()["items"]]
 
 
-async def test_proposals_of_all_kinds_are_listed_the_newest_first_and_filtered(persons: Persons) -> None:
+async def test_proposals_of_all_kinds_are_listed_the_newest_first_and_filtered(
+    persons: Persons, administrator: httpx.AsyncClient
+) -> None:
     tariff_id = await draft(persons)
     policy = (await persons.a.post("/v1/facility-policies", json=POLICY)).json()
-    await persons.a.post("/v1/account-changes", json=CHANGE)
+    await administrator.post("/v1/account-changes", json=CHANGE)
 
     approved = await approve(persons.b, policy)
 
@@ -53,10 +55,11 @@ async def test_proposals_of_all_kinds_are_listed_the_newest_first_and_filtered(p
 
 
 async def test_administrator_decides_account_changes_and_nothing_of_the_books(
-    persons: Persons, administrator: httpx.AsyncClient
+    persons: Persons, administrator: httpx.AsyncClient, site: Site
 ) -> None:
     policy = (await persons.a.post("/v1/facility-policies", json=POLICY)).json()
-    change = (await persons.a.post("/v1/account-changes", json=CHANGE)).json()
+    change = (await site.client.post("/v1/account-changes", json=CHANGE)).json()
+    problem(await persons.a.post("/v1/account-changes", json=CHANGE), 403, "not_permitted")
 
     assert await kinds(administrator) == ["account_change"]
     assert await kinds(administrator, "?kind=facility_policy") == []
@@ -95,3 +98,14 @@ async def test_unknown_proposal_is_not_found(persons: Persons) -> None:
 
     problem(await persons.a.get(address), 404, "not_found")
     problem(await persons.a.post(f"{address}/approve"), 404, "not_found")
+
+
+async def test_auditor_reads_proposals_of_all_kinds_and_decides_none(persons: Persons, site: Site) -> None:
+    policy = (await persons.a.post("/v1/facility-policies", json=POLICY)).json()
+    address = f"/v1/approvals/{policy['approval']['id']}"
+    headers = await key_of(site, Role.AUDITOR)
+
+    assert (await site.anonymous_client.get(address, headers=headers)).json()["kind"] == "facility_policy"
+    problem(await site.anonymous_client.post(f"{address}/approve", headers=headers), 403, "not_permitted")
+    problem(await site.anonymous_client.post(f"{address}/reject", headers=headers), 403, "not_permitted")
+    assert (await approve(persons.b, policy)).status_code == 200

@@ -5,7 +5,7 @@ import pytest
 
 from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import DemoHospital, visit_document
-from tests.interop.xml130.test_writing import only_row, rows
+from tests.claims.formats.test_xml130_writer import only_row, rows
 from tests.web.site import Site, claim_file, problem, replaced
 
 

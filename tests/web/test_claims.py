@@ -94,12 +94,12 @@ async def test_each_route_is_priced(site: Site) -> None:
     (visit,) = answer.json()["visits"]
     routes = {route["code"]: route for route in visit["routes"]}
     assert (visit["stated"], visit["chosen"]) == ("1.1", "1.12")
-    assert (routes["1.12"]["standing"], routes["1.12"]["patient"], routes["1.12"]["insurer"]) == (
+    assert (routes["1.12"]["status"], routes["1.12"]["patient"], routes["1.12"]["insurer"]) == (
         "fits",
         136_000,
         464_000,
     )
-    assert (routes["1.3"]["standing"], routes["1.3"]["facts_named"]) == ("needs_paper", "valid referral paper")
+    assert (routes["1.3"]["status"], routes["1.3"]["facts_named"]) == ("needs_paper", "valid referral paper")
 
 
 async def test_routes_of_a_claim_file_are_priced(site: Site) -> None:

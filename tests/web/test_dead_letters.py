@@ -1,11 +1,15 @@
 """Stored callbacks over HTTP: read one, retry a dead letter."""
 
+from datetime import timedelta
+
 import pytest
 
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue
-from billing.payments.service import intake
+from billing.db.context import utc_now
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
+from tests.flow import apply_in_batches
 from tests.web.site import Site, problem
 
 
@@ -27,7 +31,7 @@ async def test_callback_that_could_not_be_written_is_retried_once(site: Site, mo
         raise InvalidValue("what no rule foresaw")
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "apply_deliveries", stumble)
+        apply_in_batches(patch, stumble)
         [stored] = await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
     [waiting] = (await site.read("/v1/callbacks"))["items"]
     address = f"/v1/callbacks/{waiting['id']}"
@@ -43,3 +47,30 @@ async def test_callback_that_could_not_be_written_is_retried_once(site: Site, mo
     assert (await site.read(f"/v1/callbacks/{letter['retried_as']}"))["verdict"] == "accepted"
     assert (await site.read("/v1/callbacks"))["items"] == []
     assert (await site.read(f"/v1/intents/{intent['id']}"))["state"] == "succeeded"
+
+
+async def test_dead_letters_are_listed_by_state_and_day_of_arrival(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    intent = await site.open_intent()
+
+    async def stumble(*_: object) -> object:
+        raise InvalidValue("what no rule foresaw")
+
+    with monkeypatch.context() as patch:
+        apply_in_batches(patch, stumble)
+        for _ in range(2):
+            await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    first, second = [letter["id"] for letter in (await site.read("/v1/callbacks"))["items"]]
+    await site.client.post(f"/v1/callbacks/{first}/retry")
+    today = business_date(utc_now())
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+
+    async def ids(query: str) -> list[str]:
+        return [letter["id"] for letter in (await site.read(f"/v1/callbacks?{query}"))["items"]]
+
+    assert "\nvienphi_dead_letters_total 2.0\n" in (await site.anonymous_client.get("/metrics")).text
+    assert await ids("state=waiting") == [second]
+    assert await ids("state=retried") == [first]
+    assert await ids("state=closed") == []
+    assert await ids(f"state=retried&from={today}&to={today}") == [first]
+    assert await ids(f"from={tomorrow}") == []
+    assert await ids(f"to={yesterday}") == []

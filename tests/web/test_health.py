@@ -16,10 +16,12 @@ from billing.db import background
 from billing.db.database import Database, Transaction
 from billing.db.migrator import DatabaseAhead, migrate, migrations_directory, pending, read_migrations
 from billing.payments.service import intake
-from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.context import PaymentContext
+from billing.payments.service.payment_events import Answer, Delivery
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import DemoHospital
+from tests.flow import apply_in_batches
 from tests.web.site import Site
 
 READY = {
@@ -34,8 +36,8 @@ NO_DETAILS: dict[str, object] = {
     "missing_partitions": [],
     "tasks_down": [],
     "task_restarts": {},
-    "stopped_accounts": [],
-    "silent_accounts": [],
+    "throttled_accounts": [],
+    "circuit_open_accounts": [],
     "unusable_accounts": {},
 }
 
@@ -159,7 +161,7 @@ async def test_stopped_account_is_named_and_the_others_go_on(
         return await apply_deliveries(tx, deliveries, context)
 
     intent = await site.open_intent()
-    monkeypatch.setattr(intake, "apply_deliveries", stumble)
+    apply_in_batches(monkeypatch, stumble)
     for _ in range(intake.DEAD_LETTERS_PER_MINUTE_MAX):
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
     theirs = {
@@ -175,9 +177,9 @@ async def test_stopped_account_is_named_and_the_others_go_on(
 
     assert (refused.status, taken.status) == (503, 200)
     assert (ready.status_code, ready.json()["accounts"]) == (200, "degraded")
-    assert ready.json()["details"]["stopped_accounts"] == [str(site.hospital.account_id)]
+    assert ready.json()["details"]["throttled_accounts"] == [str(site.hospital.account_id)]
     assert (anonymous.json()["accounts"], anonymous.json()["details"]) == ("degraded", None)
-    assert other.json()["details"]["stopped_accounts"] == []
+    assert other.json()["details"]["throttled_accounts"] == []
 
 
 async def test_not_ready_without_database_but_alive(site: Site, app_database: Database) -> None:

@@ -125,7 +125,7 @@ async def test_internal_error_stores_no_key(site: Site, monkeypatch: pytest.Monk
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("billing.invoices.service.issue.add_invoice", fail)
+        patch.setattr("billing.invoices.service.issuing.add_invoice", fail)
         problem(await send(site, "/v1/invoices", {"visit_id": visit_id}), 500, "internal_error")
 
     assert (await send(site, "/v1/invoices", {"visit_id": visit_id})).status_code == 201

@@ -1,17 +1,21 @@
 """Lists over HTTP by cursor and filter, and the roles that may call each path."""
 
+import re
+
 import httpx
 import pytest
 
 from billing.core.actor import Role
+from billing.organizations.domain.rights import RIGHTS
+from billing.web.operation import Route
 from billing.web.routes import API
 from providers.sandbox.bank_simulator import Behaviour
-from tests.builders import DemoHospital
+from tests.builders import FACILITY_CODE, DemoHospital
 from tests.web.site import UNKNOWN_ID, Site, every_page, key_of, problem
 
 LISTS = [
     "visits", "invoices", "intents", "payments", "exceptions", "ledger/entries", "callbacks", "tariffs",
-    "facility-pricing", "price-differences",
+    "facility-pricing", "price-differences", "facility-policies", "account-changes", "approvals",
 ]  # fmt: skip
 
 
@@ -54,6 +58,49 @@ async def test_lists_are_filtered(site: Site) -> None:
     problem(await site.client.get("/v1/payments?intent_id=x"), 400, "invalid_query")
 
 
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("price-differences?field=xyz", "T_BNCCT"),
+        ("ledger/entries?kind=xyz", "payment_received"),
+        ("callbacks?state=answered", "waiting, retried, closed"),
+        ("account-changes?state=open", "proposed"),
+        ("approvals?state=open", "proposed"),
+        ("approvals?kind=xyz", "account_change"),
+        ("exceptions?reason=xyz", "no_reference"),
+        ("tariffs?state=xyz", "draft"),
+        ("visits?state=xyz", "open"),
+        ("intents?state=xyz", "pending"),
+        ("intents?reference_code=XYZ", "nine characters"),
+        ("intents?reference_code=ABCDEFGHJ", "check character"),
+    ],
+)
+async def test_value_that_no_row_can_have_is_rejected_with_the_known_values(
+    site: Site, address: str, known: str
+) -> None:
+    name = address.partition("?")[2].partition("=")[0]
+
+    rejected = problem(await site.client.get(f"/v1/{address}"), 400, "invalid_query")
+
+    assert known in rejected["detail"]
+    assert rejected["errors"][0]["field"] == name
+
+
+@pytest.mark.parametrize("name", ["facility-pricing", "facility-policies"])
+async def test_facility_of_a_filter_belongs_to_the_organization(site: Site, name: str) -> None:
+    rejected = problem(await site.client.get(f"/v1/{name}?facility=99999"), 404, "not_found")
+
+    assert rejected["errors"][0]["field"] == "facility"
+    assert (await site.read(f"/v1/{name}?facility={FACILITY_CODE}"))["items"] == []
+
+
+@pytest.mark.parametrize("name", ["ledger/entries", "callbacks", "account-changes", "approvals"])
+async def test_days_of_a_list_are_days_in_order(site: Site, name: str) -> None:
+    problem(await site.client.get(f"/v1/{name}?from=2026-13-01"), 400, "invalid_query")
+    problem(await site.client.get(f"/v1/{name}?from=2026-11-02&to=2026-11-01"), 400, "invalid_query")
+    assert (await site.read(f"/v1/{name}?from=2026-11-01&to=2026-11-01"))["items"] == []
+
+
 async def test_nothing_of_another_organization_is_listed_or_touched(
     site: Site, other_organization: DemoHospital
 ) -> None:
@@ -68,17 +115,36 @@ async def test_nothing_of_another_organization_is_listed_or_touched(
     problem(await site.anonymous_client.post(f"/v1/intents/{intent['id']}/cancel", headers=headers), 404, "not_found")
 
 
+def _address(route: Route) -> str:
+    address = route.path.replace("{id}", UNKNOWN_ID).replace("{role}", "revenue").replace("{day}", "2026-11-01")
+    return re.sub(r"\{[a-z_]+\}", "X1", address.replace("{facility_code}", FACILITY_CODE))
+
+
 @pytest.mark.parametrize("role", list(Role))
-async def test_each_address_opens_to_the_roles_it_names_and_to_no_other(site: Site, role: Role) -> None:
+async def test_each_address_opens_to_the_roles_of_its_right_and_to_no_other(site: Site, role: Role) -> None:
     headers = {**await key_of(site, role), "Idempotency-Key": "x", "Content-Type": "application/json"}
 
     for route in API:
-        address = route.path.replace("{id}", UNKNOWN_ID).replace("{role}", "revenue")
+        assert route.right is not None, route
         answer: httpx.Response = await site.anonymous_client.request(
-            route.method, address, headers=headers, content=b"[]"
+            route.method, _address(route), headers=headers, content=b"[]"
         )
-        assert route.roles is not None
-        if role in route.roles:
+        if role in RIGHTS[route.right]:
             assert answer.status_code in (200, 400, 404, 415), (route, answer.text)  # a price list is no JSON
         else:
             problem(answer, 403, "not_permitted")
+
+
+async def test_no_address_opens_without_a_key(site: Site) -> None:
+    for route in API:
+        answer = await site.anonymous_client.request(route.method, _address(route), content=b"[]")
+        problem(answer, 401, "not_authenticated")
+
+
+async def test_key_of_some_facilities_is_refused_at_another(site: Site) -> None:
+    settings = f"/v1/facilities/{FACILITY_CODE}/cash-settings"
+    here = await key_of(site, Role.ADMINISTRATOR, facility_codes=[FACILITY_CODE])
+    other = await key_of(site, Role.ADMINISTRATOR, Role.AUDITOR, facility_codes=["99999"])
+
+    problem(await site.anonymous_client.put(settings, headers=here, json=[]), 400, "body_unreadable")
+    problem(await site.anonymous_client.put(settings, headers=other, json=[]), 403, "not_permitted")

@@ -77,4 +77,4 @@ async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None
     assert 'vienphi_provider_calls_total{outcome="refused"} 1.0' in measures
     assert "vienphi_provider_circuits_open 1.0" in measures
     assert (ready["status"], ready["accounts"]) == ("ready", "degraded")
-    assert ready["details"]["silent_accounts"] == [str(site.hospital.account_id)]
+    assert ready["details"]["circuit_open_accounts"] == [str(site.hospital.account_id)]

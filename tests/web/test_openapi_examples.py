@@ -7,7 +7,9 @@ the test holds the file against the schemas and against what the service answers
 import json
 import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,27 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from billing.core.actor import Role
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue
-from billing.payments.service import intake
+from billing.core.ids import OrganizationId
+from billing.ledger.service.seal_rows import seal_once
 from billing.web.openapi_examples import EXAMPLES_FILE, read_examples
 from billing.web.routes import API
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, FACILITY_CODE, visit_document
-from tests.services.persons import give_keys
+from tests.flow import apply_in_batches
+from tests.persons import give_keys
+from tests.web.bill_day import open_shift, spend_bill_day
+from tests.web.cash_day import spend_cash_day
+from tests.web.clearance_day import clear_orders_and_discharge
 from tests.web.conftest import give_key
+from tests.web.deposit_day import request_deposits
+from tests.web.exception_day import decide_exceptions
+from tests.web.import_day import import_files
+from tests.web.live_visit import PATIENT, VISIT, charge, drug, header
+from tests.web.match_day import match_lines
+from tests.web.refund_day import spend_refund_day
 from tests.web.site import Site
 from tests.web.test_tariffs import LIST, approve
 
@@ -67,24 +82,50 @@ def _short(value: Any) -> Any:
     return [_short(each) for each in value[:_LINES_MAX]] if isinstance(value, list) else value
 
 
-async def record(site: Site) -> dict[str, dict[str, Any]]:
-    """Use every operation once, in the order of a hospital's day."""
+async def record(site: Site, *keep: Callable[[httpx.Response], Awaitable[None]]) -> dict[str, dict[str, Any]]:
+    """Use every operation once, in the order of a hospital's day; `keep` receives each answer."""
     recorder = Recorder()
-    keys = await give_keys(site.database, site.context, ("books-one", "Trần Thị Bình"), ("books-two", "Lê Văn Cường"))
-    hooks = {"request": [give_key], "response": [recorder.keep]}
+    persons = [("books-one", "Trần Thị Bình"), ("books-two", "Lê Văn Cường")]
+    keys = await give_keys(site.database, site.context, *persons, roles=list(Role))
+    hooks = {"request": [give_key], "response": [recorder.keep, *keep]}
     clients = [
         httpx.AsyncClient(base_url=site.address, headers=headers, timeout=20, event_hooks=hooks)
         for headers in (site.hospital.authorization, *({"Authorization": f"Bearer {key}"} for key in keys))
     ]
     try:
+        await _close_a_day(clients[1], site)
         payload = await _desk(clients[0], site)
+        await decide_exceptions(clients[0])
+        await match_lines(clients[0])
+        await import_files(clients[0])
         await _two_persons(clients[0], clients[1], clients[2])
         await _dead_letters(clients[1], clients[2], site, payload)
+        await spend_cash_day(clients[0], clients[1], site)
+        await request_deposits(clients[0], site)
+        await clear_orders_and_discharge(clients[1], site)
+        await open_shift(clients[0])
+        await spend_bill_day(clients[0], clients[1], site)
         await _books(clients[0], site)
+        await _live_visit(clients[0])
+        await spend_refund_day(clients[2], clients[1], site)
+        await _persons(clients[0], site)
     finally:
         for client in clients:
             await client.aclose()
     return recorder.examples
+
+
+async def _close_a_day(client: httpx.AsyncClient, site: Site) -> None:
+    """Opening balances for today, proposed before the first entry; then yesterday, without entries, is closed."""
+    day = business_date(site.context.clock()) - timedelta(days=1)
+    balances = [{"role": "safe", "amount": 500_000}, {"role": "revenue", "amount": -500_000}]
+    first_day = (day + timedelta(days=1)).isoformat()
+    await client.post("/v1/ledger/opening-balances", json={"first_day": first_day, "balances": balances})
+    await site.as_owner("INSERT INTO business_day VALUES (1, $1, 'open', now(), NULL)", day)
+    await client.get(f"/v1/ledger/days/{day}")
+    await client.post(f"/v1/ledger/days/{day}/close")
+    await seal_once(site.context, OrganizationId(1))
+    await client.get(f"/v1/ledger/days/{day}/certificate")
 
 
 async def _desk(client: httpx.AsyncClient, site: Site) -> str:
@@ -150,7 +191,7 @@ async def _dead_letters(one: httpx.AsyncClient, two: httpx.AsyncClient, site: Si
         raise InvalidValue("what no rule foresaw")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(intake, "apply_deliveries", stumble)
+        apply_in_batches(patched, stumble)
         for _ in range(3):
             await site.bank().pay(payload, Behaviour.EXACT)
     letters = (await one.get("/v1/callbacks")).json()["items"]
@@ -166,10 +207,48 @@ async def _books(client: httpx.AsyncClient, site: Site) -> None:
     entry_id = (await client.get("/v1/ledger/entries")).json()["items"][0]["id"]
     await client.get(f"/v1/ledger/entries/{entry_id}")
     await client.get("/v1/ledger/balances")
+    await client.get("/v1/ledger/chart")
+    number = {"role": "revenue", "number": "5113", "name": "Doanh thu khám chữa bệnh", "valid_from": "2099-01-01"}
+    await client.post("/v1/ledger/chart", json=number)
     await client.get("/v1/ledger/accounts/revenue/statement")
+    days = f"from={business_date(site.context.clock())}&to={business_date(site.context.clock())}"
+    await client.get("/v1/reports")
+    await client.get(f"/v1/reports/insurer-receivable?{days}")
+    await client.get(f"/v1/reports/insurer-receivable/file?{days}")
+    await client.post("/v1/refund-limit", json={"amount": 500_000})
+    await client.get("/v1/refund-limit")
     await client.get("/v1/callbacks")
     (delivery,) = await site.as_owner("SELECT id FROM delivery WHERE organization_id = 1 LIMIT 1")
     await client.get(f"/v1/callbacks/{delivery['id']}")
+
+
+async def _persons(client: httpx.AsyncClient, site: Site) -> None:
+    """The persons and keys; the key of a program that is no longer used is revoked."""
+    await give_keys(site.database, site.context, ("old-program", "Phạm Thị Dung"), roles=[Role.INTEGRATOR])
+    await client.get("/v1/persons")
+    keys = (await client.get("/v1/keys")).json()["items"]
+    [old] = [key["id"] for key in keys if key["name"] == "old-program"]
+    await client.post(f"/v1/keys/{old}/revoke")
+
+
+async def _live_visit(client: httpx.AsyncClient) -> None:
+    """An open visit with charges, a rejected message that is retried, and a patient who is merged."""
+    opened = (await client.put(VISIT, json=header())).json()
+    await client.put(f"{VISIT}/charges/L1", json=charge())
+    await client.post(f"{VISIT}/charges", json={"charges": [{"line": "L2", **charge(item=drug())}]})
+    await client.post(f"{VISIT}/charges/L2/cancel", json={"reason": "bệnh nhân dị ứng"})
+    await client.get(f"/v1/visits/{opened['id']}/account")
+    other = VISIT.replace("LK0001", "LK0002")
+    await client.put(f"{other}/charges/L1", json=charge())
+    unknown = (await client.put(other, json=header(patient={"is_unknown": True}))).json()["patient_id"]
+    [rejected] = (await client.get("/v1/integration-messages", params={"outcome": "rejected"})).json()["items"]
+    await client.get(f"/v1/integration-messages/{rejected['id']}")
+    await client.post(f"/v1/integration-messages/{rejected['id']}/retry")
+    await client.get("/v1/patients", params={"citizen_number": PATIENT["SO_CCCD"]})
+    await client.get(f"/v1/patients/{unknown}")
+    await client.post(f"/v1/patients/{unknown}/identity", json={"HO_TEN": "Nguyễn Văn Thử"})
+    reason = {"into": opened["patient_id"], "reason": "cùng một người"}
+    await client.post(f"/v1/patients/{unknown}/merge", json=reason)
 
 
 def _write(recorded: dict[str, dict[str, Any]]) -> None:

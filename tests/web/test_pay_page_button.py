@@ -39,6 +39,26 @@ async def test_report_is_answered_without_hiding_that_a_part_is_still_to_pay(sit
     assert page.has_button
 
 
+@pytest.mark.parametrize("lang", ["vi", "en"])
+@pytest.mark.parametrize("is_reported", [True, False])
+async def test_other_language_keeps_the_report(site: Site, lang: str, is_reported: bool) -> None:
+    intent = await site.open_intent()
+    query = {"lang": lang, **({"reported": "1"} if is_reported else {})}
+
+    page = PageView((await site.anonymous_client.get(intent["pay_url"], params=query)).text)
+    other = PageView((await site.anonymous_client.get(page.other_language)).text)
+
+    assert ("reported=1" in page.other_language) is is_reported
+    assert other.status.startswith(
+        {
+            ("vi", True): "Thank you, we are checking",
+            ("en", True): "Cảm ơn, đang hỏi ngân hàng",
+            ("vi", False): "Waiting",
+            ("en", False): "Chờ chuyển khoản",
+        }[lang, is_reported]
+    )
+
+
 async def test_second_report_changes_nothing(site: Site) -> None:
     intent = await site.open_intent()
     await site.anonymous_client.post(f"{intent['pay_url']}/transferred")

@@ -2,6 +2,7 @@
 
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
+from tests.web.bill_day import collect, open_charged, open_shift
 from tests.web.site import UNKNOWN_ID, Site, problem
 
 
@@ -28,3 +29,19 @@ async def test_paid_invoice_answers_with_its_payment(site: Site) -> None:
     refused = problem(await site.client.post("/v1/intents", json=body), 409, "invoice_already_paid")
 
     assert refused["payments"] == [payment["id"]]
+
+
+async def test_cash_for_a_deposit_is_a_payment_of_its_visit(site: Site) -> None:
+    await open_shift(site.client)
+    visit_id = await open_charged(site.client, "LK-0001")
+    await collect(site.client, visit_id, 50_000)
+
+    [listed] = (await site.read("/v1/payments?ma_lk=LK-0001"))["items"]
+    payment = await site.read(f"/v1/payments/{listed['id']}")
+
+    assert (payment["method"], payment["account"], payment["amount"]) == ("cash", None, 50_000)
+    assert payment["position"]["on_deposits"] == 50_000
+    [allocation] = payment["allocations"]
+    deposit = (await site.read(f"/v1/visits/{visit_id}/account"))["account"]["deposit"]
+    assert (allocation["deposit_id"], allocation["invoice_id"]) == (deposit["id"], None)
+    assert (await site.read("/v1/payments?ma_lk=LK-0002"))["items"] == []

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from billing.checkout.service.intents import InvoiceAlreadyPaid
+from billing.checkout.service.intent_targets import InvoiceAlreadyPaid
 from billing.core.errors import BillingError, CommitUnknown, InvalidValue, NotFound, Refused
 from billing.coverage.domain.refusals import RuleNotSupported
-from billing.db.database import DatabaseUnavailable
+from billing.db.connection_errors import DatabaseUnavailable
 from billing.web.api import visits
 from billing.web.problems import problem_of
 from tests.web.site import Site, problem

@@ -9,8 +9,8 @@ import pytest
 
 from billing.core.actor import Role
 from tests.builders import FACILITY_CODE, service_line, visit_document
-from tests.interop.sheets.workbooks import rows, workbook
-from tests.services.persons import give_keys
+from tests.persons import give_keys
+from tests.spreadsheets.workbooks import rows, workbook
 from tests.web.conftest import HOOKS
 from tests.web.site import Site, problem
 
@@ -215,7 +215,7 @@ async def test_differences_to_the_hospitals_system_are_read_by_cursor(site: Site
 
     assert invoice["shares"]["patient"] == 120_000
     assert (len(first["items"]), len(rest["items"]), rest["next_cursor"]) == (4, 2, None)
-    assert (copay["theirs"], copay["ours"], copay["stt"], copay["code"]) == ("120000", "80000", 1, "X1")
+    assert (copay["his_value"], copay["vienphi_value"], copay["stt"], copay["code"]) == ("120000", "80000", 1, "X1")
     assert "B-010" in copay["rules"]
     assert copay["invoice_id"] == invoice["id"]
     assert (await persons.a.get(f"/v1/price-differences?visit_id={invoice['id']}")).json()["items"] == []

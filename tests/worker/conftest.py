@@ -10,7 +10,7 @@ from billing.db.database import Database
 from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.flow import PaymentFlow
+from tests.flow import PaymentFlow
 from tests.worker.polling_flow import PollingFlow, bank_of, sandbox_with_queries, serve_queries
 from tests.worker.webhook_env import ManualClock, WebhookEnvironment
 

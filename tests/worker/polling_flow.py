@@ -19,7 +19,7 @@ from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank_simulator import BankSimulator
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital
-from tests.services.flow import PaymentFlow
+from tests.flow import PaymentFlow
 from tests.worker.webhook_env import ManualClock
 
 
@@ -54,7 +54,9 @@ class PollingFlow:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def qr_of(self, intent_id: Any) -> str:
-        return str((await self.flow.read(intent_id))["instruction"]["qr_payload"])
+        instruction = (await self.flow.read(intent_id)).instruction
+        assert instruction is not None
+        return instruction.qr_payload
 
     async def call_back(self, message: SandboxMessage) -> str:
         """Deliver a message of the bank about a transaction as its callback would."""

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from billing.core.errors import Unavailable
 from billing.db.database import Database
+from billing.ops.recovery import recover
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service import feeds
@@ -18,7 +19,7 @@ from providers.contract import Feeds, FeedUnavailable, Movement, Notice, Notices
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
-from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
+from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.worker.webhook_env import ManualClock
 
 
@@ -87,13 +88,17 @@ async def feed_flow(database: DatabaseAddress, app_database: Database) -> FeedFl
 
 
 async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_flow: FeedFlow) -> None:
-    bill = await feed_flow.flow.bill()
+    started = await feed_flow.flow.start_intent()
     notice = feed_flow.flow.notice
-    feed_flow.list.movements = [notice("T1", bill.code), notice("T2", "nothing", amount=7), notice("T3", "x", amount=8)]
+    feed_flow.list.movements = [
+        notice("T1", started.code),
+        notice("T2", "nothing", amount=7),
+        notice("T3", "x", amount=8),
+    ]
 
     assert await feed_flow.feed() == 3
 
-    assert (await feed_flow.flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await feed_flow.flow.read(started.intent_id)).state == "succeeded"
     assert feed_flow.list.read == ["", "2", "3"]
     assert await feed_flow.cursor() == "3"
     bodies = await feed_flow.rows("SELECT method, body FROM delivery_body ORDER BY id")
@@ -102,14 +107,14 @@ async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_flow: 
 
 
 async def test_listed_and_called_back_is_booked_once(feed_flow: FeedFlow) -> None:
-    bill = await feed_flow.flow.bill()
-    notice = feed_flow.flow.notice("T1", bill.code)
+    started = await feed_flow.flow.start_intent()
+    notice = feed_flow.flow.notice("T1", started.code)
     await feed_flow.flow.deliver(notice)
     feed_flow.list.movements = [notice]
 
     await feed_flow.feed()
 
-    assert (await feed_flow.flow.read(bill.intent_id))["received"] == OWED
+    assert (await feed_flow.flow.read(started.intent_id)).received == OWED
     assert len(await feed_flow.rows("SELECT id FROM payment")) == 1
     assert await feed_flow.rows("SELECT id FROM exception_case") == []
 
@@ -117,8 +122,8 @@ async def test_listed_and_called_back_is_booked_once(feed_flow: FeedFlow) -> Non
 async def test_crash_before_the_page_was_written_reads_it_again(
     feed_flow: FeedFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await feed_flow.flow.bill()
-    feed_flow.list.movements = [feed_flow.flow.notice("T1", bill.code)]
+    started = await feed_flow.flow.start_intent()
+    feed_flow.list.movements = [feed_flow.flow.notice("T1", started.code)]
 
     async def crash(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
@@ -133,7 +138,7 @@ async def test_crash_before_the_page_was_written_reads_it_again(
 
     assert await feed_flow.feed() == 1
 
-    assert (await feed_flow.flow.read(bill.intent_id))["received"] == OWED
+    assert (await feed_flow.flow.read(started.intent_id)).received == OWED
     await assert_books_are_right(feed_flow.flow.context.database)
 
 
@@ -165,14 +170,14 @@ async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_
 async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_what_comes_after(
     feed_flow: FeedFlow,
 ) -> None:
-    bill = await feed_flow.flow.bill()
+    started = await feed_flow.flow.start_intent()
     broken = feed_flow.flow.notice("T0", "x", amount=-1)
-    feed_flow.list.movements = [broken, feed_flow.flow.notice("T1", bill.code)]
+    feed_flow.list.movements = [broken, feed_flow.flow.notice("T1", started.code)]
 
     with pytest.raises(FeedBlocked):
         await feed_flow.feed()
 
-    assert (await feed_flow.flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await feed_flow.flow.read(started.intent_id)).state == "succeeded"
     assert await feed_flow.cursor() == ""
     feed_flow.list.movements[0] = feed_flow.flow.notice("T0", "x", amount=1)
     feed_flow.clock.turn(minutes=1)
@@ -183,14 +188,14 @@ async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_wh
 
 
 async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed_flow: FeedFlow) -> None:
-    bill = await feed_flow.flow.bill()
-    came = feed_flow.flow.notice("T1", bill.code)
-    left = feed_flow.flow.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
+    started = await feed_flow.flow.start_intent()
+    came = feed_flow.flow.notice("T1", started.code)
+    left = feed_flow.flow.notice("T1", started.code, movement=Movement.REVERSED, status="REVERSED")
     feed_flow.list.movements = [left, came]
 
     assert await feed_flow.feed() == 2
 
-    assert (await feed_flow.flow.read(bill.intent_id))["received"] == 0
+    assert (await feed_flow.flow.read(started.intent_id)).received == 0
     assert await feed_flow.cursor() == "2"
     await assert_books_are_right(feed_flow.flow.context.database)
 
@@ -227,3 +232,24 @@ async def test_feed_that_fails_repeatedly_is_handed_over_to_a_person(
         opened.append(len(await feed_flow.rows("SELECT id FROM exception_case WHERE reason = 'feed_blocked'")))
 
     assert opened == [0] * 11 + [1] * 3
+
+
+async def test_recovery_reads_from_the_restored_cursor_and_books_what_is_missing(feed_flow: FeedFlow) -> None:
+    """The restored state leases the feed to a worker that is gone, and its cursor is behind the list."""
+    started = await feed_flow.flow.start_intent()
+    notice = feed_flow.flow.notice
+    feed_flow.list.movements = [notice("T1", "nothing", amount=7), notice("T2", "x", amount=8)]
+    await feed_flow.feed()
+    organization_id = feed_flow.flow.hospital.organization_id
+    async with feed_flow.flow.context.database.transaction(organization_id) as tx:
+        until = feed_flow.clock() + timedelta(minutes=3)
+        await tx.execute("UPDATE feed_cursor SET cursor = '1', leased_until = $1, failures = 3", until)
+    feed_flow.list.movements.append(notice("T3", started.code))
+    feed_flow.clock.turn(minutes=1)
+
+    recovery = await recover(feed_flow.flow.context, organization_id, since=feed_flow.clock())
+
+    assert recovery.notices == 2
+    assert (await feed_flow.flow.read(started.intent_id)).received == OWED
+    assert len(await feed_flow.rows("SELECT id FROM payment")) == 3
+    await assert_books_are_right(feed_flow.flow.context.database)

@@ -10,13 +10,16 @@ import pytest
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now
-from billing.db.idempotency_keys import add_key
+from billing.db.idempotency_keys import KeyRow, add_key
 from billing.ops.retention import Retention
+from billing.visit_accounts.service import clearance_updates
+from billing.worker import running
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import SenderLimits
 from tests.builders import add_demo_hospital
+from tests.visit_accounts.open_visits import open_visit
 from tests.worker.receiver import Receiver, receiving
 from tests.worker.webhook_env import WebhookEnvironment
 
@@ -174,12 +177,10 @@ async def test_worker_erases_what_is_past_its_retention(webhook_env: WebhookEnvi
     async with webhook_env.context.database.transaction(webhook_env.organization_id) as tx:
         await add_key(
             tx,
+            KeyRow(bytes(32), is_new=True, subjects=(webhook_env.context.ids.new(),)),
             caller="his",
             route="r",
             key="old",
-            request_hash=bytes(32),
-            is_new=True,
-            subjects=[webhook_env.context.ids.new()],
             recorded_at=webhook_env.clock() - timedelta(days=4),
         )
 
@@ -200,6 +201,34 @@ async def test_worker_erases_what_is_past_its_retention(webhook_env: WebhookEnvi
     )
     async with asyncio.timeout(20):
         while await is_kept():
+            await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(worker, 15)
+
+
+async def test_worker_clears_more_visits_than_a_round_updates_at_once(
+    webhook_env: WebhookEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = [await open_visit(webhook_env.context, f"LK{number}") for number in range(3)]
+    for visit in visits:
+        await visit.add(patient=100_000)
+        await visit.receive(100_000)
+        await visit.execute("UPDATE deposit SET version = version + 1 WHERE visit_id = $1", visit.id)
+    for module in (running, clearance_updates):
+        monkeypatch.setattr(module, "UPDATED_MAX", 1)
+
+    stop = asyncio.Event()
+    worker = asyncio.create_task(
+        run_worker(
+            webhook_env.context,
+            dispatch=webhook_env.dispatch(),
+            intervals=Intervals(clearance_s=3600),
+            stop=stop,
+            random=Random(1),
+        )
+    )
+    async with asyncio.timeout(20):
+        while await visits[0].value("SELECT EXISTS (SELECT FROM charge_item WHERE state = 'ordered')"):
             await asyncio.sleep(0.05)
     stop.set()
     await asyncio.wait_for(worker, 15)

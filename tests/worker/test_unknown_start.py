@@ -2,6 +2,8 @@
 
 import pytest
 
+from billing.checkout.domain.intent_details import IntentDetails
+from billing.checkout.service.intent_targets import InvoicesTarget
 from billing.checkout.service.intents import PaymentNotStarted, open_intent
 from billing.core.actor import Actor
 from billing.core.ids import InvoiceId
@@ -10,7 +12,7 @@ from billing.payments.service.polls import poll_due_payments
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME
-from tests.services.flow import assert_books_are_right
+from tests.flow import assert_books_are_right
 from tests.worker.polling_flow import PollingFlow
 
 
@@ -38,20 +40,20 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Bank:
 
 async def invoice_of(flow: PollingFlow, bank: Bank) -> InvoiceId:
     fault, bank.fault = bank.fault, None
-    bill = await flow.flow.bill()
+    started = await flow.flow.start_intent()
     bank.fault = fault
     bank.requests.clear()
-    return bill.invoice_id
+    return started.invoice_id
 
 
-async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> dict[str, object]:
+async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> IntentDetails:
     """Send the same request under the same key, as a program that repeats it."""
     idempotent = IdempotentRequest(caller="his", route="POST /v1/intents", key="k", request_hash=bytes(32))
     intent_id = await open_intent(
         flow.context,
         flow.hospital.organization_id,
         account_name=ACCOUNT_NAME,
-        invoice_ids=[invoice_id],
+        target=InvoicesTarget((invoice_id,)),
         amount=None,
         actor=Actor.system(),
         request=idempotent,
@@ -70,9 +72,9 @@ async def test_unknown_start_is_stored_audited_published_and_polled(polling_flow
 
     await poll_after(polling_flow, 0)
 
-    assert (intent["state"], intent["instruction"]) == ("unknown", None)
+    assert (intent.state, intent.instruction) == ("unknown", None)
     [row] = await polling_flow.status_polls()
-    assert (row["intent_id"], row["attempts"]) == (intent["id"], 0)
+    assert (row["intent_id"], row["attempts"]) == (intent.id, 0)
     assert [row["action"] for row in await polling_flow.rows("SELECT action FROM audit ORDER BY id")][-1] == (
         "payment_start_unknown"
     )
@@ -93,7 +95,7 @@ async def test_unknown_start_is_never_begun_again_before_the_provider_does_not_k
     await poll_after(polling_flow, 5)  # the answer is not found, and the bank may only be slow
     again.append(await collect(polling_flow, invoice_id))
 
-    assert [(each["id"], each["state"]) for each in again] == [(first["id"], "unknown")] * 2
+    assert [(each.id, each.state) for each in again] == [(first.id, "unknown")] * 2
     assert len(bank.requests) == 1
 
 
@@ -111,10 +113,10 @@ async def test_same_reference_is_begun_again_once_the_provider_does_not_know_it(
     bank.fault = None
     fourth = await collect(polling_flow, invoice_id)
 
-    assert [one["id"] for one in (second, third, fourth)] == [first["id"]] * 3
-    assert [one["state"] for one in (second, third, fourth)] == ["unknown"] * 3
-    assert third["instruction"] is None
-    assert fourth["instruction"] is not None
+    assert [one.id for one in (second, third, fourth)] == [first.id] * 3
+    assert [one.state for one in (second, third, fourth)] == ["unknown"] * 3
+    assert third.instruction is None
+    assert fourth.instruction is not None
     assert len(bank.requests) == 3, "first, second, fourth"
     assert len(set(bank.requests)) == 1, "the same request each time, with the same date"
     assert bank.requests[0].payer_address == "10.0.0.7"
@@ -143,9 +145,9 @@ async def test_provider_receives_the_return_url_and_the_callback_url(polling_flo
     intent = await collect(polling_flow, await invoice_of(polling_flow, bank))
 
     [request] = bank.requests
-    assert request.return_url == f"https://vienphi.example.vn/pay/1-{intent['page_token']}"
+    assert request.return_url == f"https://vienphi.example.vn/pay/1-{intent.page_token}"
     assert request.callback_url == "https://vienphi.example.vn/callbacks/1/sandbox"
-    assert request.requested_at == intent["created_at"]
+    assert request.requested_at == intent.created_at
 
 
 async def test_provider_receives_no_url_without_a_public_base_url(polling_flow: PollingFlow, bank: Bank) -> None:

@@ -91,7 +91,7 @@ async def test_failed_message_is_tried_again_with_the_same_id_and_bytes_then_is_
     assert len({(headers["webhook-id"], body) for headers, body in receiver.taken}) == 1
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.taken}) == 10
     (dead,) = await list_dead(webhook_env.context, webhook_env.organization_id)
-    assert (dead["message_id"], dead["attempts"], dead["last_status"]) == (message_id, 10, 500)
+    assert (dead.message_id, dead.attempts, dead.last_status) == (message_id, 10, 500)
 
 
 async def test_dead_message_is_delivered_again_by_hand(webhook_env: WebhookEnvironment) -> None:

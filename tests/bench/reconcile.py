@@ -1,0 +1,116 @@
+"""`make bench-reconcile`: a month is imported and matched, compared with COPY and a join, and judged by its truth.
+
+Files are imported by a process of its own, whose largest memory is reported. The last line is one JSON object; times
+are seconds, `late_line_p95_ms` is the time of a run over one line that arrives late. The exit status is 1 if a match is
+wrong, more than 0.5 % of the pairs that can be decided are missing, or a đồng is unexplained.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from billing.core.actor import Actor
+from billing.db.database import Database
+from billing.reconciliation.service.match_lines import run_matching
+from tests.bench.reconcile_baseline import copy_lines, join_and_write_matches
+from tests.bench.reconcile_import import STATEMENT
+from tests.bench.reconcile_judge import Judgement, judge
+from tests.bench.reconcile_late import match_late_lines
+from tests.bench.reconcile_server import ORGANIZATION, MonthServer, generated_month
+from tests.bench.stock import analyze
+from tests.builders import build_context
+
+RECALL_LEAST = 0.995
+_LATE_LINES = 200
+
+
+async def measure(*, lines: int) -> int:
+    """Generate, import, match, judge, print; returns the exit status."""
+    started = time.perf_counter()
+    with TemporaryDirectory() as folder:
+        async with generated_month(lines, Path(folder), is_durable=True) as server:
+            _print(f"{lines} collections generated after {time.perf_counter() - started:.0f} s")
+            result, judgement = await _measure(server)
+    result = {"lines": lines, **result, "elapsed_s": round(time.perf_counter() - started)}
+    print(json.dumps(result), flush=True)
+    is_right = not judgement.wrong and judgement.recall >= RECALL_LEAST and judgement.residual == 0
+    return 0 if is_right else 1
+
+
+async def _measure(server: MonthServer) -> tuple[dict[str, float], Judgement]:
+    connection = await server.connect()
+    await connection.execute("CHECKPOINT", timeout=600)
+    imported = await asyncio.to_thread(_import, server)
+    import_s = imported["statement_s"] + imported["settlement_s"]
+    _print(f"imported in {import_s:.1f} s")
+    copy_s = await copy_lines(connection)
+    await analyze(connection)
+    await connection.execute("CHECKPOINT", timeout=600)
+    database = await Database.open(server.app_url)
+    context = build_context(database)
+    started = time.perf_counter()
+    run = await run_matching(context, ORGANIZATION, actor=Actor.system())
+    match_s = time.perf_counter() - started
+    _print(f"matched in {match_s:.1f} s: {run.matches} matches, {run.booked} lines booked")
+    join_s = await join_and_write_matches(connection)
+    judgement = await judge(connection)
+    for name in judgement.missing:
+        _print(f"not matched: {name}")
+    await analyze(connection)
+    late_ms, late_matched = await match_late_lines(server, context, connection, count=_LATE_LINES)
+    await database.close()
+    await connection.close()
+    return {
+        "import_s": round(import_s, 2),
+        "match_s": round(match_s, 2),
+        "ratio_import_to_copy": round(import_s / copy_s, 2),
+        "ratio_match_to_join": round(match_s / join_s, 2),
+        "late_line_p95_ms": round(sorted(late_ms)[int(len(late_ms) * 0.95)], 1),
+        "peak_rss_mb": round(imported["peak_rss_mb"]),
+        "precision": judgement.precision,
+        "recall": round(judgement.recall, 6),
+        "residual": judgement.residual,
+        "statement_lines": imported["statement_lines"],
+        "settlement_lines": imported["settlement_lines"],
+        "matches": judgement.matches,
+        "late_lines": len(late_ms),
+        "late_lines_matched": late_matched,
+        "statement_s": round(imported["statement_s"], 2),
+        "settlement_s": round(imported["settlement_s"], 2),
+        "copy_s": round(copy_s, 2),
+        "join_s": round(join_s, 2),
+    }, judgement
+
+
+def _import(server: MonthServer) -> dict[str, float]:
+    """Import the files in a process of their own."""
+    files = [(STATEMENT, str(server.files.statement)), *((kind, str(path)) for kind, path in server.files.reports)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.bench.reconcile_import", server.app_url],
+        cwd=Path(__file__).parents[2],
+        input=json.dumps(files),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    imported: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return imported
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="collections of the month, a line each")
+    return asyncio.run(measure(lines=parser.parse_args().lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What the measurement of reconciliation is compared with: COPY of the same lines, and one join with the same matches.
+
+The tables have the columns, keys, indexes and checks of ours and, for matches, their foreign keys; they have no row
+security and no triggers.
+"""
+
+import time
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+
+import asyncpg
+
+_IMPORTED = ("statement_line", "statement_line_text", "settlement_line")
+_JOIN = """
+    SELECT count(*) FROM statement_line AS line
+    JOIN bench_item AS item ON item.bank_reference = line.bank_reference AND item.amount = line.amount
+"""
+
+
+async def copy_lines(connection: "asyncpg.Connection[asyncpg.Record]") -> float:
+    """Seconds that COPY needs for the imported lines, into tables of their own."""
+    seconds = 0.0
+    for table in _IMPORTED:
+        copied = f"copied_{table}"
+        await connection.execute(f"CREATE TABLE {copied} (LIKE {table} INCLUDING ALL)")
+        with TemporaryFile() as stored:
+            await connection.copy_from_table(table, output=stored, format="binary", timeout=3600)
+            stored.seek(0)
+            await connection.execute("CHECKPOINT", timeout=600)
+            started = time.perf_counter()
+            await connection.copy_to_table(copied, source=stored, format="binary", timeout=3600)
+            seconds += time.perf_counter() - started
+        await connection.execute(f"DROP TABLE {copied}")
+    return seconds
+
+
+async def join_and_write_matches(connection: "asyncpg.Connection[asyncpg.Record]") -> float:
+    """Seconds of one hash join of the statement with the month, and of writing the match rows that exist."""
+    await connection.execute(
+        """
+        CREATE TABLE joined_match (LIKE match INCLUDING ALL, FOREIGN KEY (organization_id, rule_set)
+            REFERENCES match_rule_set (organization_id, version),
+            FOREIGN KEY (organization_id, entry_id) REFERENCES journal_entry (organization_id, id));
+        CREATE TABLE joined_item (LIKE match_item INCLUDING ALL, FOREIGN KEY (organization_id, match_id)
+            REFERENCES joined_match (organization_id, id));
+        CHECKPOINT;
+        """,
+        timeout=600,
+    )
+    started = time.perf_counter()
+    async with connection.transaction():
+        await connection.execute("SET LOCAL enable_nestloop = off")
+        await connection.execute("SET LOCAL enable_mergejoin = off")
+        await connection.fetchval(_JOIN, timeout=3600)
+        await connection.execute("INSERT INTO joined_match SELECT * FROM match", timeout=3600)
+        await connection.execute("INSERT INTO joined_item SELECT * FROM match_item", timeout=3600)
+    seconds = time.perf_counter() - started
+    await connection.execute("DROP TABLE joined_item, joined_match")
+    return seconds
+
+
+async def count_rows(connection: "asyncpg.Connection[asyncpg.Record]", tables: Sequence[str]) -> dict[str, int]:
+    """The rows of each table."""
+    return {table: await connection.fetchval(f"SELECT count(*) FROM {table}", timeout=600) for table in tables}

@@ -1,0 +1,66 @@
+"""A transfer of a refund whose line of the bank is matched has left: each way of matching completes it."""
+
+import pytest
+
+from billing.core.ids import RefundId
+from billing.payments.domain.refund import RefundState, RefundWay
+from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.service.decide_matches import ManualMatch, match_by_hand
+from billing.visit_accounts.service.refunds import send_refund
+from tests.flow import PaymentFlow, assert_books_are_right
+from tests.reconciliation.builders import MatchingFlow
+from tests.visit_accounts.cashiers import ORGANIZATION, CashDesk
+from tests.visit_accounts.refund_desk import BANK, approve, clock, desk
+from tests.visit_accounts.refunds import DESTINATION, over_pay, refund_of, request_of
+
+__all__ = ["clock", "desk"]
+
+_AMOUNT = 20_000
+
+
+@pytest.fixture
+def own(flow: PaymentFlow) -> MatchingFlow:
+    return MatchingFlow(flow, balance=1_000_000)
+
+
+async def _sent(desk: CashDesk, flow: PaymentFlow) -> tuple[RefundId, str]:
+    """A transfer by hand that was recorded as sent, and its reference."""
+    payment_id = await over_pay(flow)
+    refund_id = await request_of(
+        desk.context, payment_id, _AMOUNT, RefundWay.MANUAL_TRANSFER, actor=desk.cashier, destination=DESTINATION
+    )
+    await approve(desk, refund_id)
+    async with desk.context.database.transaction(ORGANIZATION) as tx:
+        bank = await tx.fetchval(BANK)
+    await send_refund(desk.context, ORGANIZATION, refund_id, bank_account_id=bank, actor=desk.treasurer)
+    return refund_id, (await refund_of(desk.context, refund_id)).reference
+
+
+async def _assert_left(own: MatchingFlow, desk: CashDesk, refund_id: RefundId) -> None:
+    assert (await refund_of(desk.context, refund_id)).state is RefundState.DONE
+    assert await own.balances("bank", "refund_in_transit") == [-_AMOUNT, 0]
+    await assert_books_are_right(desk.context.database)
+
+
+async def test_transfer_that_is_matched_by_hand_is_done(own: MatchingFlow, desk: CashDesk) -> None:
+    refund_id, _ = await _sent(desk, own.flow)
+    await own.statement(own.line(-_AMOUNT, "CHUYEN TIEN", "FT-OUT"))
+    [line] = await own.fetch("SELECT id FROM statement_line")
+    new = ManualMatch(line_id=line["id"], items=[(ItemKind.REFUND, refund_id)], reason="sao kê giấy")
+
+    await match_by_hand(desk.context, ORGANIZATION, new, actor=desk.head)
+
+    await _assert_left(own, desk, refund_id)
+
+
+async def test_transfer_on_a_tentative_line_is_done_once_the_line_is_confirmed(
+    own: MatchingFlow, desk: CashDesk
+) -> None:
+    refund_id, reference = await _sent(desk, own.flow)
+    line = own.line(-_AMOUNT, f"{reference} HOAN TIEN", "FT-OUT")
+    await own.match(await own.statement(line, is_intraday=True))
+    assert (await refund_of(desk.context, refund_id)).state is RefundState.SENT
+
+    await own.match(await own.statement(line))
+
+    await _assert_left(own, desk, refund_id)
