@@ -7,8 +7,8 @@ PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.1
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 RUN := .venv/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet --quiet
-# Two workers, each with a server of its own.
-PYTEST_ARGUMENTS ?= -n 2
+# Two workers, each with a server of its own; a file's tests share what one worker has set up.
+PYTEST_ARGUMENTS ?= -n 2 --dist loadfile
 
 .PHONY: help
 help: ## this list
@@ -26,9 +26,10 @@ run: .venv/.installed ## serve a demo hospital with bills to pay, and the bank s
 test: .venv/.installed ## run the tests on a PostgreSQL of their own
 	@$(RUN) pytest -m "not slow" $(PYTEST_ARGUMENTS)
 
+ROUNDS ?= 1
 .PHONY: check-slow
-check-slow: .venv/.installed ## run the long forms: benchmarks at small sizes, chaos, requests made from the API document
-	@$(RUN) pytest -m slow $(PYTEST_ARGUMENTS)
+check-slow: .venv/.installed ## run the long forms: benchmarks at small sizes, chaos, races, models; longer: make check-slow ROUNDS=4
+	@VIENPHI_ROUNDS=$(ROUNDS) $(RUN) pytest -m slow $(PYTEST_ARGUMENTS)
 
 .PHONY: check
 check: check-fast test ## everything that must be green before a commit
@@ -60,10 +61,28 @@ bench-flat: .venv/.installed ## compare a callback's cost after 10 thousand and 
 bench-coverage: .venv/.installed ## compare a price with its bare formulae, and repricing in two processes with one (below 8 minutes)
 	@$(RUN) tests.bench.coverage $(BENCH_ARGUMENTS)
 
+.PHONY: bench-clearance
+bench-clearance: .venv/.installed ## read order and discharge clearance among a million open orders, 500 a second (below 8 minutes)
+	@$(RUN) tests.bench.clearance $(BENCH_ARGUMENTS)
+
+.PHONY: bench-clearance-cost
+bench-clearance-cost: .venv/.installed ## count the processor time of a clearance, also on a machine that does other work (2 minutes)
+	@$(RUN) tests.bench.clearance_cost $(BENCH_ARGUMENTS)
+
+LINES ?= 1000000
+.PHONY: bench-reconcile
+bench-reconcile: .venv/.installed ## import and match a generated month, compared with COPY and a join: LINES=1000000
+	@$(RUN) tests.bench.reconcile --lines $(LINES)
+
 CYCLES ?= 20
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
+
+RACES ?= 20
+.PHONY: races
+races: .venv/.installed ## let two terminals do each pair of operations at once: make races RACES=1000
+	@$(RUN) tests.races.races --rounds $(RACES) $(RACES_ARGUMENTS)
 
 SECONDS ?= 60
 .PHONY: fuzz
