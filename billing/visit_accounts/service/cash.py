@@ -33,7 +33,8 @@ from billing.visit_accounts.domain.receipt import (
 )
 from billing.visit_accounts.domain.shift import Drawer, NoOpenShift, ShiftEvent, ShiftEventKind
 from billing.visit_accounts.service.numbering import take_numbers
-from billing.visit_accounts.store.receipts import add_receipt, read_print_head
+from billing.visit_accounts.store.receipt_prints import read_print_head
+from billing.visit_accounts.store.receipts import add_receipt
 from billing.visit_accounts.store.shifts import (
     add_event,
     lock_open_shift_of,
@@ -152,7 +153,6 @@ async def pay_out_cash(tx: Transaction, context: PaymentContext, payout: CashPay
     drawer.move(-payout.amount)
     now = context.clock()
     series, year = SERIES[Direction.OUT], business_date(now).year
-    head = {} if payout.visit_id is None else await read_print_head(tx, payout.visit_id)
     [number] = await take_numbers(tx, series=series, year=year)
     part = ReceiptPart(
         method=PartMethod.CASH, amount=payout.amount, payment_id=payout.payment_id, refund_id=payout.refund_id
@@ -172,6 +172,7 @@ async def pay_out_cash(tx: Transaction, context: PaymentContext, payout: CashPay
         shift_id=drawer.shift.id,
         parts=(part,),
     )
+    head = await read_print_head(tx, receipt)
     await issue_receipt(tx, context, receipt, printed={**head, **payout.printed}, actor=actor)
     movement = CashMovement(
         kind=ShiftEventKind.REFUND,

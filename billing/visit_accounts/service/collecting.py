@@ -59,10 +59,10 @@ from billing.visit_accounts.store.card_terminals import CardSlip, add_slip, read
 from billing.visit_accounts.store.charges import lock_charges
 from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.hand_overs import has_bank_account
+from billing.visit_accounts.store.receipt_prints import read_print_head
 from billing.visit_accounts.store.receipts import (
     find_receipt_of_payment,
     read_last_collection,
-    read_print_head,
     read_requests_of_payments,
 )
 from billing.visit_accounts.store.shifts import add_event
@@ -169,7 +169,7 @@ async def collect(
         parts.append(ReceiptPart(method=PartMethod.ROUNDING, amount=-rounding))
     await announce_target(tx, context, taking.target, collection.taken)
     receipt = replace(receipt, parts=(*parts, *provider_parts))
-    head = await read_print_head(tx, collection.visit_id)
+    head = await read_print_head(tx, receipt)
     printed = head if cash is None else {**head, "tendered": cash.amount + rounding + change, "change": change}
     await issue_receipt(tx, context, receipt, printed=printed, actor=actor)
     return receipt

@@ -41,10 +41,10 @@ from billing.visit_accounts.service.cash import REFUND_IN_TRANSIT, CashMovement,
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
+from billing.visit_accounts.store.receipt_prints import read_print
 from billing.visit_accounts.store.receipts import (
     count_reprint,
     list_receipts,
-    read_print,
     read_receipt,
     read_requests_of_payments,
     void_receipt,

@@ -100,17 +100,6 @@ async def read_receipt(tx: Transaction, receipt_id: ReceiptId, *, locked: bool =
     return replace(read_row(Receipt, row), parts=tuple(read_row(ReceiptPart, part) for part in parts))
 
 
-_PRINT = """
-    SELECT document FROM receipt_print WHERE organization_id = $1 AND receipt_id = $2
-"""
-
-
-async def read_print(tx: Transaction, receipt_id: ReceiptId) -> Mapping[str, object] | None:
-    """The receipt as it was printed; None once erased, or for an unused number."""
-    document: Mapping[str, object] | None = await tx.fetchval(_PRINT, tx.organization_id, receipt_id)
-    return document
-
-
 _VOID_RECEIPT = """
     WITH voided AS (
         INSERT INTO receipt_void (organization_id, receipt_id, reason, voided_at, voided_by)
@@ -238,22 +227,3 @@ async def read_last_collection(
     """The money that came last to an invoice or a deposit: whoever is too late learns who was first, and when."""
     row = await tx.fetchrow(_LAST_COLLECTION, tx.organization_id, invoice_id, deposit_id)
     return None if row is None else read_row(LastCollection, row)
-
-
-_PRINT_HEAD = """
-    SELECT organization.name AS organization, organization.tax_code, facility.name AS facility, visit.ma_lk,
-        coalesce(patient.name, identity.document ->> 'HO_TEN', '') AS patient
-    FROM visit
-    JOIN organization ON organization.id = $1
-    JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
-    LEFT JOIN visit_patient AS patient ON patient.organization_id = $1 AND patient.visit_id = visit.id
-    LEFT JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = visit.id
-    LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = account.patient_id
-    WHERE visit.organization_id = $1 AND visit.id = $2
-"""
-
-
-async def read_print_head(tx: Transaction, visit_id: VisitId) -> dict[str, object]:
-    """The names at the head of a receipt of a visit."""
-    row = await tx.fetchrow(_PRINT_HEAD, tx.organization_id, visit_id)
-    return {} if row is None else dict(row)

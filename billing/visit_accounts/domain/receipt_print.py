@@ -1,0 +1,99 @@
+"""The printed form of a receipt, stored when it is issued: a later print shows these values and no others.
+
+Amounts in đồng, of order slips summed and rounded once. `domain/receipt.py` has the receipt itself. Source:
+docs/visit-accounts.md, Cash.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_CARD_SHOWN_FIRST, _CARD_SHOWN_LAST = 5, 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedSlip:
+    """What a receipt collects for one order slip: `count` lines; `order` is empty for lines without a number.
+
+    `cost_groups` are the values of MA_NHOM of its lines.
+    """
+
+    order: str
+    department: str
+    cost_groups: tuple[str, ...]
+    count: int
+    hospital: int
+    insurer: int
+    other: int
+    patient: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedPart:
+    """One method with its amount."""
+
+    method: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedForm:
+    """A receipt as it was printed; a text is empty where the paper has no such value, as on an older receipt."""
+
+    number: str
+    issued_at: str
+    direction: str
+    purpose: str
+    amount: int
+    parts: tuple[PrintedPart, ...]
+    slips: tuple[PrintedSlip, ...] = ()
+    organization: str = ""
+    tax_code: str = ""
+    facility: str = ""
+    phone: str = ""
+    patient: str = ""
+    birth_year: str = ""
+    sex: str = ""
+    card: str = ""
+    department: str = ""
+    ma_lk: str = ""
+    invoice: str = ""
+    desk: str = ""
+    cashier: str = ""
+    reason: str = ""
+    refund: str = ""
+    tendered: int | None = None
+    change: int | None = None
+
+    @property
+    def patient_total(self) -> int:
+        """What the slips sum to for the patient."""
+        return sum(slip.patient for slip in self.slips)
+
+    @property
+    def insurer_total(self) -> int:
+        """What the slips sum to for the insurer."""
+        return sum(slip.insurer for slip in self.slips)
+
+
+def read_printed(document: Mapping[str, Any]) -> PrintedForm:
+    """The printed form from its stored document; keys that a later version added may be absent."""
+    known = PrintedForm.__dataclass_fields__
+    values = {name: value for name, value in document.items() if name in known and value is not None}
+    values["parts"] = tuple(PrintedPart(**part) for part in document["parts"])
+    values["slips"] = tuple(_read_slip(slip) for slip in document.get("slips", ()))
+    return PrintedForm(**values)
+
+
+def _read_slip(slip: Mapping[str, Any]) -> PrintedSlip:
+    return PrintedSlip(**{**slip, "cost_groups": tuple(str(group) for group in slip["cost_groups"])})
+
+
+def mask_card(code: str) -> str:
+    """The number of an insurance card as receipts show it: `GD 4 17 •••••• 2291`. A short code is hidden whole."""
+    if not code:
+        return ""
+    hidden = len(code) - _CARD_SHOWN_FIRST - _CARD_SHOWN_LAST
+    if hidden < 1:
+        return "•" * len(code)
+    return f"{code[:2]} {code[2]} {code[3:_CARD_SHOWN_FIRST]} {'•' * hidden} {code[-_CARD_SHOWN_LAST:]}"
