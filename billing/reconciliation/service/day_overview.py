@@ -1,0 +1,100 @@
+"""A day of reconciliation in three totals, with the bridge from ledger to bank and the reasons of open exceptions.
+
+`work_list.py` lists the rows, `close_day.py` closes the day. Source: docs/reconciliation.md, Result of a day.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from billing.core.errors import NotFound
+from billing.core.ids import OrganizationId
+from billing.db.context import Context
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import AccountRole, DayState
+from billing.ledger.store.balances import read_balances
+from billing.ledger.store.days import read_day
+from billing.reconciliation.domain.day_overview import BankAccountName, BridgeLine, DayOverview
+from billing.reconciliation.domain.day_result import AccountDay, AccountKind
+from billing.reconciliation.service.day_results import compute_results
+from billing.reconciliation.store.day_overview import (
+    count_decided,
+    read_bank_account_names,
+    read_bank_total,
+    read_last_import,
+    read_provider_total,
+)
+from billing.reconciliation.store.day_results import read_results
+from billing.reconciliation.store.work_list import count_open
+
+
+async def list_bank_accounts(context: Context, organization_id: OrganizationId) -> Sequence[BankAccountName]:
+    """The bank accounts of the organization, for the filter of a page."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_bank_account_names(tx)
+
+
+async def read_day_overview(
+    context: Context, organization_id: OrganizationId, day: date, *, bank_account_id: UUID | None = None
+) -> DayOverview:
+    """The totals of a day, of all bank accounts or of one. Raises NotFound for a bank account of nobody here."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        accounts = [each.id for each in await read_bank_account_names(tx)]
+        if bank_account_id is not None:
+            if bank_account_id not in accounts:
+                raise NotFound("no such bank account", field="account")
+            accounts = [bank_account_id]
+        opened = await read_day(tx, day)
+        results = await _results(tx, day, None if opened is None else opened.state, accounts)
+        return DayOverview(
+            day=day,
+            state=None if opened is None else opened.state,
+            provider=await read_provider_total(tx, day, bank_account_id),
+            bank=await read_bank_total(tx, day, accounts),
+            last_import=await read_last_import(tx, day, accounts),
+            ledger=await _moved(tx, day, accounts),
+            bridge=_bridge(results),
+            residual=_residual(results),
+            reasons=tuple(await count_open(tx, day)),
+            decided_count=await count_decided(tx, day),
+        )
+
+
+async def _results(
+    tx: Transaction, day: date, state: DayState | None, bank_account_ids: Sequence[UUID]
+) -> list[AccountDay]:
+    """The results of the bank accounts: stored with the closing, or as they are now."""
+    if state is None:
+        return []
+    accounts = await read_results(tx, day) if state is DayState.CLOSED else (await compute_results(tx, day)).accounts
+    return [each for each in accounts if each.kind is AccountKind.BANK_ACCOUNT and each.account_id in bank_account_ids]
+
+
+async def _moved(tx: Transaction, day: date, bank_account_ids: Sequence[UUID]) -> int:
+    """What the ledger moved on the bank accounts on a day: debits less credits."""
+    subjects = {str(each) for each in bank_account_ids}
+
+    async def until(last: date) -> int:
+        return sum(
+            each.debit - each.credit
+            for each in await read_balances(tx, until=last, chart_on=day)
+            if each.role == AccountRole.BANK.value and each.subject in subjects
+        )
+
+    return await until(day) - await until(day - timedelta(days=1))
+
+
+def _bridge(accounts: Sequence[AccountDay]) -> tuple[BridgeLine, ...]:
+    """The items of the accounts, summed by kind in the order of the kinds."""
+    sums: dict[str, tuple[int, int]] = {}
+    for item in (item for each in accounts for item in each.items if item.is_bridging):
+        count, amount = sums.get(item.kind.value, (0, 0))
+        sums[item.kind.value] = (count + 1, amount + item.amount)
+    return tuple(BridgeLine(kind=kind, count=count, amount=amount) for kind, (count, amount) in sums.items())
+
+
+def _residual(accounts: Sequence[AccountDay]) -> int | None:
+    """The part that no item explains; None where a statement is missing."""
+    if not accounts or any(each.statement_closing is None for each in accounts):
+        return None
+    return sum(each.residual for each in accounts)
