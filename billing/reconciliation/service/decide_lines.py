@@ -209,7 +209,8 @@ async def match_decided(deciding: Deciding, candidate: Candidate) -> Effect:
     line = await read_matchable_line(tx, candidate.line_id)
     decided = [Decided(line=line, candidate=candidate)]
     stamp = await _stamp(deciding)
-    await write_decided(tx, deciding.context, decided, MatchRule.MANUAL, stamp, reason=deciding.new.reason)
+    if not await write_decided(tx, deciding.context, decided, MatchRule.MANUAL, stamp, reason=deciding.new.reason):
+        raise ActionNotPossible("this payment was declared a duplicate meanwhile", field="action")
     entry_id = await find_entry_of_line(tx, candidate.line_id)
     if entry_id is None:
         return Effect()

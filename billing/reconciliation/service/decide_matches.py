@@ -34,6 +34,7 @@ from billing.reconciliation.domain.proposals import Proposal, rank_proposals
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.matching import complete_transfer, current_rules, take_back
 from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.store.declared_duplicates import lock_against_declaration
 from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
 from billing.reconciliation.store.matching_items import BankItem, read_posted_amounts
 from billing.reconciliation.store.open_lines import list_open_lines, read_open_lines_of_ids
@@ -120,6 +121,7 @@ async def _write_manual(tx: Transaction, context: PaymentContext, new: ManualMat
     for kind, item_id in sorted(new.items):
         if kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(item_id), line.bank_reference, actor=actor)
+    await lock_against_declaration(tx, [item_id for kind, item_id in new.items if kind is ItemKind.PAYMENT])
     found = await read_posted_amounts(tx, new.items)
     missing = [item_id for kind, item_id in new.items if (kind, item_id) not in found]
     if missing:

@@ -202,11 +202,25 @@ class _Run:
             await self._write(supersede)
 
     async def _confirm(self) -> None:
-        async def confirm(tx: Transaction) -> int:
-            return await confirm_matches(tx, self.context, self.import_id, self._stamp(), at_most=CHUNK)
+        """Post confirmed lines. If a match ended instead, the run visits every open line, also of other imports."""
+        is_left = True
 
-        while await self._write(confirm):
-            pass
+        async def confirm(tx: Transaction) -> int:
+            nonlocal is_left
+            confirmed = await confirm_matches(
+                tx, self.context, self.import_id, self._stamp(), tolerance=self.rules.tolerance, at_most=CHUNK
+            )
+            await count_in_run(tx, self.id, superseded=confirmed.ended)
+            self.superseded = confirmed.ended
+            is_left = confirmed.posted + confirmed.ended > 0
+            return confirmed.posted
+
+        has_ended = False
+        while is_left:
+            await self._write(confirm)
+            has_ended = has_ended or self.superseded > 0
+        if has_ended:
+            self.import_id = None
 
     async def _match_lines(self, rule: MatchRule, read_rivals: _Lines, find: _Find) -> None:
         """Apply a rule to each chunk of open lines, together with all lines that compete for the same items."""

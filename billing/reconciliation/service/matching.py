@@ -10,19 +10,22 @@ from uuid import UUID
 from billing.core.actor import Actor
 from billing.core.errors import Unavailable
 from billing.core.ids import EntryId, RefundId
+from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import bank_clearing_account
 from billing.payments.domain.refund import RefundState
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.refunding import complete, lock_with_money
-from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, OpenLine, RuleSet
+from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, MatchState, OpenLine, RuleSet
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.store.declared_duplicates import lock_against_declaration
 from billing.reconciliation.store.match_runs import add_rule_set, read_rule_set
 from billing.reconciliation.store.matches import (
     NewItem,
     NewMatch,
     RunStamp,
+    UnpostedMatch,
     add_items,
     add_matches,
     count_locked_live,
@@ -30,7 +33,7 @@ from billing.reconciliation.store.matches import (
     read_unposted,
 )
 from billing.reconciliation.store.matching_items import read_posted_amounts
-from billing.reconciliation.store.stored_matches import StoredMatch
+from billing.reconciliation.store.stored_matches import StoredMatch, end_matches
 
 
 class MatchChanged(Unavailable):
@@ -80,8 +83,8 @@ async def write_decided(
 ) -> int:
     """Match lines with their items and post the sweeps of confirmed lines; returns how many were matched.
 
-    An item that waits with its settlement line keeps its match. A transfer of a refund is completed by its line.
-    Raises MatchChanged, NoOpenDay.
+    An item that waits with its settlement line keeps its match. A transfer of a refund is completed by its line. A
+    payment that a person has declared a duplicate meanwhile is left out. Raises MatchChanged, NoOpenDay.
     """
     if not decided:
         return 0
@@ -90,6 +93,9 @@ async def write_decided(
             await complete_transfer(
                 tx, context, RefundId(each.candidate.item_id), each.line.bank_reference, actor=stamp.actor
             )
+    payments = [each.candidate.item_id for each in decided if each.candidate.item_kind is ItemKind.PAYMENT]
+    declared = await lock_against_declaration(tx, payments)
+    decided = [each for each in decided if each.candidate.item_id not in declared]
     joined = [each.candidate.match_id for each in decided if each.candidate.match_id is not None]
     if joined and await count_locked_live(tx, joined) != len(joined):
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
@@ -151,17 +157,43 @@ async def write_reported(
     return len(candidates)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedMatches:
+    """How many tentative matches were posted, and how many ended since their item has changed."""
+
+    posted: int
+    ended: int
+
+
 async def confirm_matches(
-    tx: Transaction, context: PaymentContext, import_id: UUID | None, stamp: RunStamp, *, at_most: int
-) -> int:
-    """Post the sweeps of tentative matches whose lines are confirmed now; returns how many. Raises MatchChanged."""
+    tx: Transaction,
+    context: PaymentContext,
+    import_id: UUID | None,
+    stamp: RunStamp,
+    *,
+    tolerance: Dong,
+    at_most: int,
+) -> ConfirmedMatches:
+    """Post the sweeps of tentative matches whose lines are confirmed now. Raises MatchChanged, NoOpenDay.
+
+    The match of an item that the bank is expected to show no more ends, and that of an item whose amount has changed by
+    more than the tolerance: its provider pays out batches since, it was declared a duplicate, its refund failed, or a
+    report added lines to the payout. Its line and its settlement line are open again.
+    """
     unposted = await read_unposted(tx, import_id, at_most=at_most)
     if not unposted:
-        return 0
+        return ConfirmedMatches(posted=0, ended=0)
     for each in unposted:
         if each.item_kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(each.item_id), each.bank_reference, actor=stamp.actor)
+    await lock_against_declaration(tx, [each.item_id for each in unposted if each.item_kind is ItemKind.PAYMENT])
     amounts = await read_posted_amounts(tx, [(each.item_kind, each.item_id) for each in unposted])
+    expected: list[UnpostedMatch] = []
+    for each in unposted:
+        item = amounts.get((each.item_kind, each.item_id))
+        if item is not None and abs(each.amount - item.expected) <= tolerance:
+            expected.append(each)
+    gone = {each.match_id for each in unposted} - {each.match_id for each in expected}
     sweeps = [
         Sweep(
             booked_on=each.booked_on,
@@ -171,7 +203,7 @@ async def confirm_matches(
             expected=amounts[each.item_kind, each.item_id].expected,
             fee=amounts[each.item_kind, each.item_id].fee,
         )
-        for each in unposted
+        for each in expected
     ]
     entries = await post_sweeps(tx, context, sweeps, actor=stamp.actor)
     posted = [
@@ -183,11 +215,19 @@ async def confirm_matches(
             entry_id=entry_id,
             clearing_subject=sweep.clearing_subject,
         )
-        for each, sweep, entry_id in zip(unposted, sweeps, entries, strict=True)
+        for each, sweep, entry_id in zip(expected, sweeps, entries, strict=True)
     ]
     if await post_matches(tx, posted) != len(posted):
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
-    return len(posted)
+    ended = await end_matches(
+        tx,
+        [(match_id, None) for match_id in sorted(gone)],
+        MatchState.SUPERSEDED,
+        at=stamp.at,
+        by=None,
+        reason="the bank is expected to show this item no more, or with another amount",
+    )
+    return ConfirmedMatches(posted=len(posted), ended=ended)
 
 
 async def take_back(

@@ -29,6 +29,7 @@ from billing.payments.store.reversals import lock_payment, write_reversal
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionEntry, PaymentDiffers
 from billing.reconciliation.service.deciding import Deciding, Effect
 from billing.reconciliation.store.decided_lines import is_on_statement
+from billing.reconciliation.store.declared_duplicates import lock_hold
 from billing.visit_accounts.domain.collection import Collection
 from billing.visit_accounts.service.collecting import Target, announce_target, lock_target
 from billing.visit_accounts.service.refund_requests import check_new_refund, open_refund
@@ -116,6 +117,7 @@ async def declare_duplicate(deciding: Deciding) -> Effect:
     tx, context, payment_id = deciding.tx, deciding.context, deciding.payment_id
     paid = await lock_payment(tx, payment_id)
     await deciding.lock()
+    await lock_hold(tx, payment_id)
     account_id = await find_account_of(tx, payment_id)
     if await is_on_statement(tx, payment_id):
         raise ActionNotPossible("the bank shows this payment on a line; revert that match first", field="action")

@@ -58,11 +58,14 @@ class ExceptionDesk:
         )
         return row["id"], PaymentId(row["payment_id"])
 
-    async def receive_twice(self, amount: int = UNKNOWN_PAID) -> tuple[UUID, PaymentId]:
-        """Money that two channels of one bank account report: the exception of the held payment, and the payment."""
-        for transaction, name in (("A1", ACCOUNT_NAME), ("B1", "second")):
-            keys = frozenset({f"transaction:{transaction}"})
-            notice = self.flow.notice(transaction, "VIEN PHI", amount=amount, movement_keys=keys, bank_reference="")
+    async def receive_twice(self, amount: int = UNKNOWN_PAID, *, reference: str = "") -> tuple[UUID, PaymentId]:
+        """Money that two channels of one bank account report: the exception of the held payment, and the payment.
+
+        `reference` is the bank reference that the first channel names.
+        """
+        for transaction, name, bank in (("A1", ACCOUNT_NAME, reference), ("B1", "second", "")):
+            keys = frozenset({f"transaction:{transaction}", *([f"bank:{bank}"] if bank else [])})
+            notice = self.flow.notice(transaction, "VIEN PHI", amount=amount, movement_keys=keys, bank_reference=bank)
             account = await self.flow.context.accounts.find(ORGANIZATION, name)
             async with Intake(self.flow.context) as intake:
                 await intake.submit(self.flow.delivery(notice, account=account))

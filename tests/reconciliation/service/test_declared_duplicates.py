@@ -1,12 +1,20 @@
 """Declared duplicates at the bank: the same money is expected once, and a payment that it shows is no duplicate."""
 
+import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
 
+from billing.core.ids import PaymentId
+from billing.db.database import Transaction
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionAction
-from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.domain.match_rules import Candidate, ItemKind, OpenLine, RuleSet
+from billing.reconciliation.service import match_lines, matching, place_money
 from billing.reconciliation.service.decide_matches import ManualMatch, match_by_hand, revert_match
+from billing.reconciliation.store.decided_lines import is_on_statement
+from billing.reconciliation.store.matches import NewMatch, RunStamp, add_matches
+from billing.reconciliation.store.matching_lines import find_by_reference
 from tests.conftest import DatabaseAddress
 from tests.flow import PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
@@ -17,6 +25,8 @@ from tests.reconciliation.service.exceptions_desk import (
     add_second_channel,
     open_exception_desk,
 )
+
+_WAITING = "SELECT count(*)::int FROM pg_locks WHERE NOT granted"
 
 
 @pytest.fixture
@@ -59,4 +69,61 @@ async def test_payment_that_the_bank_shows_is_declared_a_duplicate_only_after_it
     await revert_match(desk.flow.context, ORGANIZATION, match_id, reason="tiền của lần kia", actor=desk.first)
     await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
     assert await own.balances("bank", "clearing") == [0, UNKNOWN_PAID]
+    await assert_books_are_right(desk.flow.context.database)
+
+
+async def _line_of_held_payment(desk: ExceptionDesk) -> tuple[MatchingFlow, UUID]:
+    """A line with the bank reference of a held payment, and the exception of the payment."""
+    own = MatchingFlow(desk.flow)
+    exception_id, _ = await desk.receive_twice(reference="FT-A1")
+    await own.statement(own.line(UNKNOWN_PAID, "NOP TIEN", "FT-A1"))
+    return own, exception_id
+
+
+async def test_payment_that_is_declared_while_its_line_is_matched_is_left_out(
+    desk: ExceptionDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decision commits between the search of the run and its match."""
+    own, exception_id = await _line_of_held_payment(desk)
+
+    async def find(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
+        found = await find_by_reference(tx, lines, rules)
+        await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
+        return found
+
+    monkeypatch.setattr(match_lines, "find_by_reference", find)
+
+    await own.match()
+
+    assert await own.matches() == []
+    assert await own.balances("bank", "clearing") == [0, UNKNOWN_PAID]
+    await assert_books_are_right(desk.flow.context.database)
+
+
+async def test_declaration_waits_for_a_match_under_way_and_is_refused(
+    desk: ExceptionDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, exception_id = await _line_of_held_payment(desk)
+    declared = asyncio.Event()
+    deciding: list[asyncio.Task[UUID]] = []
+
+    async def is_shown(tx: Transaction, payment_id: PaymentId) -> bool:
+        declared.set()
+        return await is_on_statement(tx, payment_id)
+
+    async def add(tx: Transaction, matches: Sequence[NewMatch], stamp: RunStamp) -> None:
+        deciding.append(asyncio.create_task(desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)))
+        while not declared.is_set() and not await tx.fetchval(_WAITING):
+            await asyncio.sleep(0.01)
+        await add_matches(tx, matches, stamp)
+
+    monkeypatch.setattr(place_money, "is_on_statement", is_shown)
+    monkeypatch.setattr(matching, "add_matches", add)
+
+    await own.match()
+
+    with pytest.raises(ActionNotPossible, match="the bank shows this payment"):
+        await deciding[0]
+    assert len(await own.matches()) == 1
+    assert await own.balances("bank", "clearing") == [UNKNOWN_PAID, UNKNOWN_PAID]
     await assert_books_are_right(desk.flow.context.database)
