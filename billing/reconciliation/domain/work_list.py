@@ -16,10 +16,10 @@ from billing.reconciliation.domain.exception_reasons import REASONS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFilter:
-    """Which rows: by state, reason, owner, the day that they belong to, bank account and a text; None filters nothing.
+    """Which rows: by state, reason, owner, the day they belong to, bank account and a text; None filters nothing.
 
-    `is_unowned` leaves rows without an owner. `search` is an amount or a piece of the text, in capitals. `changed_on` is
-    the day on which a person decided it.
+    `is_unowned` leaves rows without an owner. `search` is an amount or a piece of the text, in capitals. `changed_on`
+    is the day on which a person decided it.
     """
 
     state: ExceptionState | None = ExceptionState.OPEN
