@@ -1,7 +1,8 @@
-"""The routes of balances, final bills, guarantees, exemptions and debts with their rights."""
+"""The routes of balances, document sets, final bills, guarantees, exemptions and debts with their rights."""
 
 from billing.organizations.domain.rights import Right
 from billing.web.api.debts import get_debt, get_debts, post_debt, post_debt_withdrawal, post_write_off
+from billing.web.api.document_sets import get_document_set
 from billing.web.api.final_bills import (
     get_closed_visits_with_money,
     get_final_bill,
@@ -24,6 +25,7 @@ from billing.web.operation import api_route
 BILL_API = (
     api_route("GET", "/ward-accounts", get_ward_accounts, Right.READ_BALANCES),
     api_route("GET", "/visits/{id}/balance", get_balance, Right.READ_BALANCES),
+    api_route("GET", "/visits/{id}/documents", get_document_set, Right.READ_BOOKS),
     api_route("GET", "/visits/{id}/final-bill", get_final_bill, Right.READ_PAYMENTS),
     api_route("POST", "/visits/{id}/final-bill", post_final_bill, Right.BILL_VISIT),
     api_route("POST", "/visits/{id}/reopen", post_reopening, Right.REOPEN_VISIT),

@@ -75,3 +75,4 @@ async def spend_bill_day(cashier: httpx.AsyncClient, head: httpx.AsyncClient, si
     await cashier.get(f"/v1/debts/{agreed['id']}")
     await send(cashier, f"/v1/debts/{agreed['id']}/write-off", {"reason": "không còn khả năng trả"})
     await approve_latest(head, "write_off")
+    await cashier.get(f"{address}/documents")

@@ -196,6 +196,8 @@ _CLOSED_LISTS = {
     *("target", "source", "outcome", "partitions", "tasks", "accounts"),
 }
 _FREE_TEXT = {
+    ("VoucherDocument", "reason"),
+    ("VoucherDocument", "state"),  # of the kind of the document
     ("DecideBody", "reason"),
     ("ExceptionDecisionDocument", "reason"),
     ("RevertBody", "reason"),
