@@ -78,7 +78,7 @@ class ImportedFile:
 
     `lines` counts the lines that are stored or repeated, `new_lines` those that no earlier file stated. While the
     import is staging they grow. `refusal` is empty unless the state is refused. `account` is the name of the provider
-    account of a settlement file.
+    account of a settlement file, `person` the name of the importing person; None for a command or a system.
     """
 
     id: ImportId
@@ -94,6 +94,7 @@ class ImportedFile:
     refusal: str
     started_at: datetime
     ended_at: datetime | None
+    person: str | None
 
 
 def settlement_keys(lines: Iterable[SettlementLine]) -> Iterator[tuple[SettlementLine, UUID]]:

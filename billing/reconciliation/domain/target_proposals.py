@@ -88,6 +88,29 @@ class PaymentTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedTarget:
+    """What a visit that a person named still owes, in đồng: an invoice, a deposit request, or its deposit without one.
+
+    `number` is that of the invoice, empty for a deposit; `owed` is 0 for a deposit without a request.
+    """
+
+    visit_id: VisitId
+    ma_lk: str
+    invoice_id: InvoiceId | None
+    deposit_request_id: DepositRequestId | None
+    number: str
+    owed: Dong
+    opened_at: datetime
+    patient: str
+    birth_year: str
+
+    @property
+    def is_deposit(self) -> bool:
+        """Whether money for it is held as deposit."""
+        return self.invoice_id is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetProposal:
     """A target that money may be for; `score` is 0 to 99. `minutes` lie between the code and the money, None unknown.
 

@@ -16,6 +16,7 @@ from billing.reconciliation.domain.match_rules import Candidate, ItemKind, Match
 from billing.reconciliation.service.bank_notices import line_delivery, line_name
 from billing.reconciliation.service.deciding import Deciding, Effect, read_accounting_date
 from billing.reconciliation.service.matching import Decided, current_rules, take_back, write_decided
+from billing.reconciliation.service.matching_by_hand import ManualMatch, write_manual_match
 from billing.reconciliation.store.confirmed_lines import read_booked
 from billing.reconciliation.store.decided_lines import (
     DecidedLine,
@@ -145,13 +146,30 @@ async def book_line(deciding: Deciding) -> Effect:
 
 
 async def match_line(deciding: Deciding) -> Effect:
-    """Match a line with the item of ours that it may belong to, of the same amount. Raises ActionNotPossible."""
+    """Match a line with the items that the person names, else with the item that it may belong to, of the same amount.
+
+    Raises ActionNotPossible, and for named items as `write_manual_match`.
+    """
+    if deciding.new.items:
+        return await _match_named(deciding)
     candidate = await lock_with_item(deciding)
     line = await read_matchable_line(deciding.tx, candidate.line_id)
     rules = await current_rules(deciding.tx, deciding.context)
     if abs(line.amount - candidate.expected) > rules.tolerance:
         raise ActionNotPossible("the amounts differ by more than the tolerance", field="action")
     return await match_decided(deciding, candidate)
+
+
+async def _match_named(deciding: Deciding) -> Effect:
+    """Match the line with the items of the decision: one, or several that sum to it."""
+    new, tx = deciding.new, deciding.tx
+    named = ManualMatch(line_id=(await _lock_line(deciding)).id, items=new.items, reason=new.reason)
+    named.check()
+    await write_manual_match(tx, deciding.context, named, deciding.actor)
+    entry_id = await find_entry_of_line(tx, named.line_id)
+    assert entry_id is not None, "the line of a complete statement is posted"
+    line = await read_matchable_line(tx, named.line_id)
+    return Effect(entries=(DecisionEntry(entry_id=entry_id, amount=Dong(abs(line.amount))),))
 
 
 async def accept_fee(deciding: Deciding) -> Effect:

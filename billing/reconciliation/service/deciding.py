@@ -28,6 +28,7 @@ from billing.reconciliation.domain.exception_case import (
     DecisionEntry,
     ExceptionCase,
 )
+from billing.reconciliation.domain.match_rules import ItemKind
 from billing.reconciliation.store.decisions import add_decision
 from billing.reconciliation.store.exceptions import change_case, find_case, find_open_of_payment, lock_cases
 
@@ -50,7 +51,8 @@ class NewDecision:
 
     `assign` names a visit, and its invoice or deposit request; `amount` and `bank_reference` repeat those of the
     payment. `refund` names the way and, for a transfer, a destination if the account of the payer is not known.
-    `open_trace` may name the day on which the trace is due.
+    `open_trace` may name the day on which the trace is due. `match` may name the items of the line; without them it is
+    the item that was found.
     """
 
     action: DecisionAction
@@ -64,6 +66,7 @@ class NewDecision:
     way: RefundWay | None = None
     destination: BankDestination | None = None
     due_on: date | None = None
+    items: Sequence[tuple[ItemKind, UUID]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,13 @@ from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionState
 from billing.reconciliation.domain.match_rules import OpenLine
 from billing.reconciliation.domain.proposals import Proposal, rank_proposals
-from billing.reconciliation.domain.target_proposals import ReceivedMoney, TargetProposal
+from billing.reconciliation.domain.target_proposals import NamedTarget, ReceivedMoney, TargetProposal
 from billing.reconciliation.domain.work_list import ReasonCount, WorkFilter, WorkRow
 from billing.reconciliation.service.target_proposals import propose_targets
 from billing.reconciliation.store.open_lines import read_open_lines_of_ids
 from billing.reconciliation.store.proposals import read_proposed_items
-from billing.reconciliation.store.work_list import count_open, read_work
+from billing.reconciliation.store.target_proposals import read_named_targets
+from billing.reconciliation.store.work_list import count_open, find_open_of_line, read_work
 
 PAGE_SIZE = 25
 _ITEMS_SHOWN = 5
@@ -89,6 +90,22 @@ async def count_work(
     """Open exceptions by reason, of a day or of all days."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await count_open(tx, day)
+
+
+async def find_booked_work(context: Context, organization_id: OrganizationId, line_id: UUID) -> WorkRow | None:
+    """The open exception of the payment that was booked from a statement line; None where its money has a place."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        exception_id = await find_open_of_line(tx, line_id)
+        if exception_id is None:
+            return None
+        rows = await read_work(tx, WorkFilter(), now=context.clock(), limit=1, exception_id=exception_id)
+    return rows[0] if rows else None
+
+
+async def find_targets(context: Context, organization_id: OrganizationId, name: str) -> Sequence[NamedTarget]:
+    """What the visits of a MA_LK, an invoice number or a payment code still owe, and their open deposits."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_named_targets(tx, name, at_most=PAGE_SIZE)
 
 
 async def _propose(tx: Transaction, rows: Sequence[WorkRow]) -> list[ProposedRow]:

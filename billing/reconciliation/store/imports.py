@@ -115,10 +115,11 @@ async def find_active_import(
 _IMPORTS = """
     SELECT import.id, import.kind, import.state, account.name AS account, import.file_name,
         encode(import.file_hash, 'hex') AS file_hash, import.profile, import.is_intraday, import.lines,
-        import.new_lines, import.refusal, import.started_at, import.ended_at
+        import.new_lines, import.refusal, import.started_at, import.ended_at, person.name AS person
     FROM reconciliation_import AS import
     LEFT JOIN provider_account AS account
         ON account.organization_id = $1 AND account.id = import.provider_account_id
+    LEFT JOIN person ON person.organization_id = $1 AND person.id = import.acting_for
     WHERE import.organization_id = $1
         AND ($2::uuid IS NULL OR import.id = $2)
         AND ($3::text IS NULL OR import.kind = $3)

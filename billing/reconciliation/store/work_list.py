@@ -102,3 +102,18 @@ _COUNTS = """
 async def count_open(tx: Transaction, day: date | None) -> list[ReasonCount]:
     """Open exceptions of a day, or of all days, by reason, the most frequent first."""
     return [read_row(ReasonCount, row) for row in await tx.fetch(_COUNTS, tx.organization_id, day)]
+
+
+_OPEN_OF_LINE = """
+    SELECT one.id FROM match_item AS own
+    JOIN match_item AS paid ON paid.organization_id = $1 AND paid.match_id = own.match_id AND paid.item_kind = 'payment'
+    JOIN exception_case AS one ON one.organization_id = $1 AND one.payment_id = paid.item_id AND one.state = 'open'
+    WHERE own.organization_id = $1 AND own.item_kind = 'statement_line' AND own.item_id = $2 AND own.is_live
+    ORDER BY one.opened_at LIMIT 1
+"""
+
+
+async def find_open_of_line(tx: Transaction, line_id: UUID) -> UUID | None:
+    """The first open exception of the payment that a statement line is matched with."""
+    found: UUID | None = await tx.fetchval(_OPEN_OF_LINE, tx.organization_id, line_id)
+    return found

@@ -24,7 +24,6 @@ from billing.core.errors import InvalidValue
 from billing.reconciliation.domain.match_rules import ItemKind, MatchRule, MatchRunState, MatchState
 from billing.reconciliation.domain.proposals import Proposal
 from billing.reconciliation.service.decide_matches import (
-    ManualMatch,
     MatchDetails,
     find_match,
     list_lines,
@@ -34,6 +33,7 @@ from billing.reconciliation.service.decide_matches import (
     revert_match,
 )
 from billing.reconciliation.service.match_lines import find_run, list_runs, run_matching
+from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_uuid, read_page

@@ -18,13 +18,13 @@ from billing.reconciliation.domain.match_rules import (
     RuleSet,
 )
 from billing.reconciliation.service.decide_matches import (
-    ManualMatch,
     find_match,
     match_by_hand,
     propose_items,
     revert_match,
 )
 from billing.reconciliation.service.match_lines import run_matching
+from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.reconciliation.store.match_runs import add_rule_set
 from tests.builders import add_demo_hospital
 from tests.conftest import DatabaseAddress

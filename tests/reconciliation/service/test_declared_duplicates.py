@@ -11,7 +11,8 @@ from billing.db.database import Transaction
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionAction
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, OpenLine, RuleSet
 from billing.reconciliation.service import match_lines, matching, place_money
-from billing.reconciliation.service.decide_matches import ManualMatch, match_by_hand, revert_match
+from billing.reconciliation.service.decide_matches import match_by_hand, revert_match
+from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.reconciliation.store.decided_lines import is_on_statement
 from billing.reconciliation.store.matches import NewMatch, RunStamp, add_matches
 from billing.reconciliation.store.matching_lines import find_by_reference

@@ -5,7 +5,8 @@ import pytest
 from billing.core.ids import RefundId
 from billing.payments.domain.refund import RefundState, RefundWay
 from billing.reconciliation.domain.match_rules import ItemKind
-from billing.reconciliation.service.decide_matches import ManualMatch, match_by_hand
+from billing.reconciliation.service.decide_matches import match_by_hand
+from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.visit_accounts.service.refunds import send_refund
 from tests.flow import PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow

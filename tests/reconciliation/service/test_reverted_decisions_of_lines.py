@@ -11,8 +11,9 @@ from billing.core.errors import BillingError
 from billing.payments.domain.exception import ExceptionState
 from billing.reconciliation.domain.exception_case import DecisionAction
 from billing.reconciliation.domain.match_rules import AlreadyMatched, ItemKind
-from billing.reconciliation.service.decide_matches import ManualMatch, match_by_hand, revert_match
+from billing.reconciliation.service.decide_matches import match_by_hand, revert_match
 from billing.reconciliation.service.find_exceptions import find_exceptions_once
+from billing.reconciliation.service.matching_by_hand import ManualMatch
 from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow

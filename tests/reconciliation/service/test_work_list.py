@@ -13,7 +13,7 @@ from billing.reconciliation.domain.target_proposals import TargetReason
 from billing.reconciliation.domain.work_list import WorkFilter
 from billing.reconciliation.service.day_overview import list_bank_accounts, read_day_overview
 from billing.reconciliation.service.find_exceptions import find_exceptions_once
-from billing.reconciliation.service.work_list import count_work, find_work, list_work
+from billing.reconciliation.service.work_list import count_work, find_booked_work, find_targets, find_work, list_work
 from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow
 from tests.reconciliation.builders import MatchingFlow
@@ -153,3 +153,31 @@ async def test_day_without_an_entry_has_empty_totals(own: MatchingFlow) -> None:
     assert (overview.state, overview.bank.count, overview.ledger, overview.residual) == (None, 0, 0, None)
     with pytest.raises(NotFound):
         await read_day_overview(context, ORGANIZATION, day, bank_account_id=UUID(int=5))
+
+
+@pytest.mark.parametrize("by", ["ma_lk", "code", "number"])
+async def test_target_is_found_by_visit_code_or_invoice_number(desk: ExceptionDesk, by: str) -> None:
+    started = await desk.flow.start_intent("LK-NAMED")
+    [invoice] = await desk.rows("SELECT number FROM invoice")
+    names = {"ma_lk": "LK-NAMED", "code": started.code, "number": invoice["number"]}
+
+    [target] = await find_targets(desk.flow.context, ORGANIZATION, names[by])
+
+    assert (target.ma_lk, target.number, target.owed, target.is_deposit) == ("LK-NAMED", invoice["number"], OWED, False)
+    assert list(await find_targets(desk.flow.context, ORGANIZATION, "LK-NOBODY")) == []
+
+
+async def test_booked_line_leads_to_the_exception_of_its_payment(own: MatchingFlow, desk: ExceptionDesk) -> None:
+    await own.flow.start_intent("LK0001")
+    await own.statement(own.line(77_000, "CHO BO", "FT-X"))
+    await own.match()
+    await find_exceptions_once(own.flow.context, ORGANIZATION)
+    [proposed] = (await list_work(own.flow.context, ORGANIZATION, WorkFilter())).rows
+    assert proposed.row.item_id is not None
+    assert await find_booked_work(own.flow.context, ORGANIZATION, proposed.row.item_id) is None
+
+    await desk.decide(proposed.row.id, DecisionAction.BOOK_PAYMENT)
+    booked = await find_booked_work(own.flow.context, ORGANIZATION, proposed.row.item_id)
+
+    assert booked is not None
+    assert (booked.reason, booked.free, booked.bank_reference) == (ExceptionReason.NO_REFERENCE, 77_000, "FT-X")

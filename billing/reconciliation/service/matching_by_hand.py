@@ -1,0 +1,127 @@
+"""A step: a statement line matched by a person with items of the ledger, with its sweep.
+
+`decide_matches.py` matches by hand; a decision on an exception may name the items too (`decide_lines.py`). Source:
+docs/reconciliation.md, Matching.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.ids import RefundId
+from billing.db.database import Transaction
+from billing.ledger.service.audit import note
+from billing.payments.service.context import PaymentContext
+from billing.reconciliation.domain.match_rules import AmountsDiffer, ItemKind, MatchRule, OpenLine
+from billing.reconciliation.domain.sweep import Sweep
+from billing.reconciliation.service.matching import complete_transfer, current_rules
+from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.store.declared_duplicates import lock_against_declaration
+from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
+from billing.reconciliation.store.matching_items import BankItem, read_posted_amounts
+from billing.reconciliation.store.open_lines import read_open_lines_of_ids
+
+ITEMS_MAX = 100
+
+_REASON_LENGTH = range(3, 1001)
+
+
+class LineTentative(Refused):
+    """The line is of an unfinished day; a complete statement confirms it first."""
+
+    code = "line_tentative"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualMatch:
+    """A line of the bank and the items that a person states it to be."""
+
+    line_id: UUID
+    items: Sequence[tuple[ItemKind, UUID]]
+    reason: str
+
+    def check(self) -> None:
+        """Raises InvalidValue."""
+        if not 1 <= len(self.items) <= ITEMS_MAX or len(set(self.items)) != len(self.items):
+            raise InvalidValue(f"a match has 1 to {ITEMS_MAX} different items", field="items")
+        if any(kind in (ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE) for kind, _ in self.items):
+            raise InvalidValue("the items of a match are what the ledger expects at the bank", field="items")
+        check_match_reason(self.reason)
+
+
+async def write_manual_match(tx: Transaction, context: PaymentContext, new: ManualMatch, actor: Actor) -> UUID:
+    """Match an open line with open items of one clearing account and equal amount, and post its sweep.
+
+    The unique index of matches refuses a line or item that was matched meanwhile. Raises NotFound, AmountsDiffer,
+    LineTentative, InvalidValue, NoOpenDay.
+    """
+    line = await require_open_line(tx, new.line_id)
+    if line.is_tentative:
+        raise LineTentative("the day of this line is unfinished; import the complete statement first", field="line_id")
+    for kind, item_id in sorted(new.items):
+        if kind is ItemKind.REFUND:
+            await complete_transfer(tx, context, RefundId(item_id), line.bank_reference, actor=actor)
+    await lock_against_declaration(tx, [item_id for kind, item_id in new.items if kind is ItemKind.PAYMENT])
+    found = await read_posted_amounts(tx, new.items)
+    missing = [item_id for kind, item_id in new.items if (kind, item_id) not in found]
+    if missing:
+        raise NotFound(f"the ledger expects no such item at a bank: {missing[0]}", field="items")
+    items = [found[item] for item in new.items]
+    if {item.bank_account_id for item in items} != {line.bank_account_id}:
+        raise InvalidValue("an item is expected on another bank account than the line", field="items")
+    if len({item.clearing_subject for item in items}) > 1:
+        raise InvalidValue("the items of a match are of one clearing account", field="items")
+    rules = await current_rules(tx, context)
+    sweep = _sweep(line, items)
+    if abs(sweep.difference) > rules.tolerance:
+        raise AmountsDiffer(
+            f"the line is {line.amount} đồng and the items are {sweep.expected}; the tolerance is {rules.tolerance}",
+            field="items",
+        )
+    now = context.clock()
+    match_id = context.ids.new()
+    [entry_id] = await post_sweeps(tx, context, [sweep], actor=actor)
+    match = NewMatch(
+        id=match_id,
+        rule=MatchRule.MANUAL,
+        difference=sweep.difference,
+        fee=sweep.fee,
+        entry_id=entry_id,
+        clearing_subject=sweep.clearing_subject,
+        reason=new.reason.strip(),
+    )
+    await add_matches(tx, [match], RunStamp(run_id=match_id, rule_set=rules.version, actor=actor, at=now))
+    line_item = NewItem(match_id=match_id, kind=ItemKind.STATEMENT_LINE, item_id=line.id, amount=line.amount)
+    others = [
+        NewItem(match_id=match_id, kind=item.item_kind, item_id=item.item_id, amount=item.expected) for item in items
+    ]
+    await add_items(tx, [line_item, *others])
+    await note(tx, context, actor, "lines_matched", ("match", match_id))
+    return match_id
+
+
+def _sweep(line: OpenLine, items: Sequence[BankItem]) -> Sweep:
+    return Sweep(
+        booked_on=line.booked_on,
+        bank_account_id=line.bank_account_id,
+        clearing_subject=items[0].clearing_subject,
+        amount=line.amount,
+        expected=sum(item.expected for item in items),
+        fee=sum(item.fee for item in items),
+    )
+
+
+async def require_open_line(tx: Transaction, line_id: UUID) -> OpenLine:
+    """A statement line without a live match. Raises NotFound."""
+    found = await read_open_lines_of_ids(tx, [line_id])
+    if not found:
+        raise NotFound("no such line of the bank that is open", field="line_id")
+    return found[0]
+
+
+def check_match_reason(reason: str) -> None:
+    """Raises InvalidValue."""
+    if len(reason.strip()) not in _REASON_LENGTH:
+        raise InvalidValue("a reason has 3 to 1000 characters", field="reason")
