@@ -20,6 +20,7 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.db.rounds import run_each
 from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
+from billing.payments.store.deposits import lock_deposit_of_visit
 from billing.visit_accounts.domain.account import AccountState, require_account
 from billing.visit_accounts.domain.guarantee import (
     Guarantee,
@@ -154,6 +155,7 @@ async def _expire(context: Context, organization_id: OrganizationId, today: date
         if account is None or account.state is not AccountState.OPEN:
             return 0
         await lock_charges(tx, visit_id)
+        await lock_deposit_of_visit(tx, visit_id)
         found = await find_guarantees_to_expire(tx, visit_id, today=today)
         for guarantee_id in found:
             locked = await lock_guarantee(tx, guarantee_id)
@@ -198,6 +200,7 @@ async def _change(
             raise _unknown()
         await lock_open_account(tx, found.visit_id)
         await lock_charges(tx, found.visit_id)
+        await lock_deposit_of_visit(tx, found.visit_id)
         locked = await lock_guarantee(tx, guarantee_id)
         assert locked is not None, "a guarantee is never removed"
         changed = change(locked)

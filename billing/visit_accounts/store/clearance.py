@@ -87,25 +87,21 @@ async def read_visit_facts(tx: Transaction, visit_id: VisitId) -> VisitFacts | N
 
 
 _VISITS_TO_CLEAR = """
-    SELECT account.visit_id FROM visit_account AS account
-    JOIN deposit ON deposit.organization_id = $1 AND deposit.visit_id = account.visit_id
-    WHERE account.organization_id = $1 AND account.state = 'open'
-        AND deposit.version <> account.cleared_deposit_version
-    ORDER BY account.visit_id LIMIT $2
+    SELECT visit_id FROM deposit
+    WHERE organization_id = $1 AND state = 'open' AND version <> cleared_version
+    ORDER BY visit_id LIMIT $2
 """
 
 
 async def find_visits_to_clear(tx: Transaction, *, at_most: int) -> list[VisitId]:
-    """Open visits whose deposit changed since their clearance was computed."""
+    """Open visits whose deposit changed since their clearance was computed, from the index `deposit_to_clear`."""
     rows = await tx.fetch(_VISITS_TO_CLEAR, tx.organization_id, at_most)
     return [VisitId(row["visit_id"]) for row in rows]
 
 
 _MARK_CLEARED = """
-    UPDATE visit_account AS account SET cleared_deposit_version = deposit.version FROM deposit
-    WHERE account.organization_id = $1 AND account.visit_id = $2
-        AND deposit.organization_id = $1 AND deposit.visit_id = $2
-        AND account.cleared_deposit_version <> deposit.version
+    UPDATE deposit SET cleared_version = version
+    WHERE organization_id = $1 AND visit_id = $2 AND cleared_version <> version
 """
 
 

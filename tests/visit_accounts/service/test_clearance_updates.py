@@ -11,6 +11,7 @@ from billing.organizations.store.organizations import read_prefixes
 from billing.visit_accounts.service import clearance_updates
 from billing.visit_accounts.service.clearance_updates import update_clearances_once
 from billing.visit_accounts.service.clearing import ClearingResult, update_clearance
+from billing.visit_accounts.store.clearance import _VISITS_TO_CLEAR, find_visits_to_clear
 from tests.flow import PaymentFlow
 from tests.visit_accounts.open_visits import ORGANIZATION, OpenVisit, open_visit
 
@@ -87,6 +88,19 @@ async def test_visit_that_fails_does_not_stop_the_others(
     states = "SELECT array_agg(state ORDER BY visit_id) FROM charge_item"
     assert await visit.value(states) == ["ordered", "cleared"]
     assert (await update(visit), await visit.value(states)) == (1, ["cleared", "cleared"])
+
+
+async def test_deposits_to_clear_are_read_from_an_index(flow: PaymentFlow, visit: OpenVisit) -> None:
+    await visit.add("L1", patient=100_000)
+    await pay_standing_code(flow, visit, 120_000)
+
+    async with visit.context.database.transaction(ORGANIZATION) as tx:
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        plan = await tx.fetch(f"EXPLAIN {_VISITS_TO_CLEAR}", ORGANIZATION, 10)
+        listed = await find_visits_to_clear(tx, at_most=10)
+
+    assert "deposit_to_clear" in "".join(row[0] for row in plan)
+    assert listed == [visit.id]
 
 
 async def test_closed_visit_is_not_updated(flow: PaymentFlow, visit: OpenVisit) -> None:
