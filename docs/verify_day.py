@@ -58,7 +58,8 @@ def check_balances(content: dict) -> None:
 def check_statements(content: dict) -> None:
     """Each statement is of a source; a single statement of the day has its lines and the stated balance."""
     sources = {each["import_id"] for each in content["sources"]}
-    closings = {each["account_id"]: each["statement_closing"] for each in content["results"]}
+    banks = [each for each in content["results"] if each["account_kind"] == "bank_account"]
+    closings = {each["account_id"]: each["statement_closing"] for each in banks}
     for statement in content["statements"]:
         account = statement["bank_account_id"]
         require(statement["import_id"] in sources, f"a statement of {account} has no source file")
@@ -85,7 +86,7 @@ def check_matches(content: dict) -> None:
 
 def check_results(content: dict) -> None:
     """Each bridge explains its difference, and the result follows from it."""
-    roles = {"bank_account": "bank", "provider_account": "clearing"}
+    roles = {"bank_account": "bank", "bank_clearing": "clearing", "provider_account": "clearing"}
     balances = {(each["role"], each["subject"]): each["closing"] for each in content["balances"]}
     breaks = {"line_unmatched", "opening_difference", "statement_gap", "settlement_line_unmatched"}
     for each in content["results"]:

@@ -35,6 +35,7 @@ REASONS = {
     "billing/visit_accounts/service/payment_orders.py create_payment_order": _USE_CASE,
     "billing/visit_accounts/service/shifts.py pay_in": _USE_CASE,
     "billing/visit_accounts/service/shifts.py pay_out": _USE_CASE,
+    "billing/ledger/service/posting.py post_entry": _STEP,
     "billing/payments/service/allocation.py move_money": _STEP,
     "billing/payments/service/allocation.py post_moves": _STEP,
     "billing/payments/service/refunding.py complete": _STEP,

@@ -7,6 +7,7 @@ Requires a transaction with `posting=True`: the day lock is held. The use case w
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.clock import business_date
@@ -26,11 +27,13 @@ async def post_entry(
     *,
     actor: Actor,
     effective_at: datetime | None = None,
+    item_id: UUID | None = None,
 ) -> EntryId | None:
     """Write the entry of an event; returns its id, or None where nothing moves.
 
-    `effective_at` is the time of the event, now if it is not given. An account of a subject that is used for the first
-    time is added. Raises NoOpenDay, BalanceBelowFloor.
+    `effective_at` is the time of the event, now if it is not given. `item_id` is the item that a bank statement will
+    show, and becomes the id of the entry: so what the statement has not shown is known by item. An account of a
+    subject that is used for the first time is added. Raises NoOpenDay, BalanceBelowFloor.
     """
     if not postings:
         return None
@@ -41,7 +44,7 @@ async def post_entry(
     keys = {key for posting in postings for key in (posting.debit, posting.credit)}
     accounts = await _accounts(tx, context, keys)
     entry = Entry(
-        id=EntryId(context.ids.new()),
+        id=EntryId(item_id or context.ids.new()),
         kind=kind,
         effective_at=effective_at or now,
         recorded_at=now,

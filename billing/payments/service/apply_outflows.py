@@ -153,14 +153,17 @@ async def _take_out(
 
 
 def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentContext) -> Entry:
-    """The entry of an outflow: on its own day if it is new, today if it was booked earlier and is matched now."""
+    """The entry of an outflow: on its own day if it is new, today if it was booked earlier and is matched now.
+
+    The first one has the id of the outflow, which its bank line will name (`post_entry`, `item_id`).
+    """
     outflow, reversal = applied.outflow, applied.reversal
     now = context.clock()
     has_waited = applied.exception is None
     left_from = _WAITING if has_waited else clearing_account(outflow.account_id)
     effective_at = now if has_waited else outflow.occurred_at
     return Entry(
-        id=EntryId(context.ids.new()),
+        id=EntryId(context.ids.new() if has_waited else outflow.id),
         kind=EntryKind.OUTFLOW_MATCHED if has_waited else EntryKind.PAYMENT_REVERSED,
         effective_at=effective_at,
         recorded_at=now,

@@ -1,7 +1,8 @@
 """The result of a day for one account: a bridge between two balances, and the items that explain their difference.
 
-Bank account: statement closing − ledger balance (1121) = the items + the residual. Provider account: the ledger balance
-(113) = what the provider still holds + the residual. `domain/statement_balance.py` computes the statement closing.
+Bank account: statement closing − ledger balance (1121) = the items + the residual. Provider account and clearing of a
+bank account: the ledger balance (113) = what the bank has not shown yet + the residual. `domain/statement_balance.py`
+computes the statement closing.
 Source: docs/reconciliation.md, Result of a day.
 """
 
@@ -25,9 +26,13 @@ class DayResult(StrEnum):
 
 
 class AccountKind(StrEnum):
-    """The account that has a result: a bank account (1121) or a provider account (113)."""
+    """The account that has a result: a bank account (1121), a provider account (113), or the 113 of a bank account.
+
+    The 113 of a bank account holds confirmed transfers, card batches, bank deposits and transfers of refunds.
+    """
 
     BANK_ACCOUNT = "bank_account"
+    BANK_CLEARING = "bank_clearing"
     PROVIDER_ACCOUNT = "provider_account"
 
 
@@ -36,7 +41,7 @@ class ItemKind(StrEnum):
 
     Bank account: a statement line without a match; one that is posted on a later day; one that is posted before the
     bank booked it; an entry of the bank account without a statement line, and the line of such an entry; the opening
-    balance; a gap between two statements. Provider account: a payment or another entry that is not swept yet; a
+    balance; a gap between two statements. Clearing account: a payment or another entry that is not swept yet; a
     settlement line without a match, which is no part of the bridge.
     """
 
@@ -83,7 +88,7 @@ class BridgeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDay:
-    """One account on one day. `statement_closing` is None for a provider account and for a missing statement.
+    """One account on one day. `statement_closing` is None for a clearing account and for a missing statement.
 
     `blockers` are the reasons why this account is incomplete, as sentences.
     """
@@ -101,7 +106,7 @@ class AccountDay:
     def residual(self) -> Dong:
         """The part of the difference that no item explains; 0 where a statement is missing."""
         listed = sum(item.amount for item in self.items if item.is_bridging)
-        if self.kind is AccountKind.PROVIDER_ACCOUNT:
+        if self.kind is not AccountKind.BANK_ACCOUNT:
             return Dong(self.ledger_balance - listed)
         if self.statement_closing is None:
             return Dong(0)

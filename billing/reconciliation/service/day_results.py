@@ -37,6 +37,7 @@ from billing.reconciliation.store.statements import read_chain
 
 _ROLES: Mapping[AccountKind, AccountRole] = {
     AccountKind.BANK_ACCOUNT: AccountRole.BANK,
+    AccountKind.BANK_CLEARING: AccountRole.CLEARING,
     AccountKind.PROVIDER_ACCOUNT: AccountRole.CLEARING,
 }
 
@@ -71,8 +72,10 @@ async def compute_results(tx: Transaction, day: date) -> DayResults:
     accounts = []
     for account in await read_accounts(tx, [each.account_id for each in ledger.values()]):
         found = ledger.get((_ROLES[account.kind].value, str(account.account_id)))
-        compute = _compute_bank if account.kind is AccountKind.BANK_ACCOUNT else _compute_provider
-        accounts.append(await compute(tx, account, day, found, open_exceptions.get(account.account_id, 0)))
+        compute = _compute_bank if account.kind is AccountKind.BANK_ACCOUNT else _compute_clearing
+        # An exception of a bank account belongs to its statement.
+        opened = 0 if account.kind is AccountKind.BANK_CLEARING else open_exceptions.get(account.account_id, 0)
+        accounts.append(await compute(tx, account, day, found, opened))
     return DayResults(day=day, accounts=tuple(accounts), blockers=blockers)
 
 
@@ -116,14 +119,15 @@ async def read_stated_balance(
     return replace(stated, closing=Dong(stated.closing - later), later_lines_from=None, later_lines_to=None)
 
 
-async def _compute_provider(
+async def _compute_clearing(
     tx: Transaction, account: Account, day: date, ledger: AccountBalance | None, open_exceptions: int
 ) -> AccountDay:
     period = await find_period(tx, account.kind.value, account.account_id, day)
     items: list[BridgeItem] = []
     if ledger is not None:
-        items = await read_held_items(tx, account.account_id, ledger.account_id, period)
-    items += await read_settlement_items(tx, account.account_id, period)
+        items = await read_held_items(tx, account, ledger.account_id, period)
+    if account.kind is AccountKind.PROVIDER_ACCOUNT:
+        items += await read_settlement_items(tx, account.account_id, period)
     return AccountDay(
         kind=account.kind,
         account_id=account.account_id,

@@ -1,4 +1,4 @@
-"""The items of a provider account: the payments and entries whose money the provider still holds (113).
+"""The items of a clearing account (113): the payments and entries whose money a bank statement has not shown yet.
 
 The items of a day are those of the last closed day and the movements since: entries of a closed day are final.
 """
@@ -10,34 +10,40 @@ from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.reconciliation.domain.day_result import BridgeItem, ItemKind
 from billing.reconciliation.store.bank_bridges import BridgePeriod
+from billing.reconciliation.store.day_results import Account
 
-# A match posts for the payments that it holds, and for the payments of a payout that it holds.
+# A match moves the items that it holds out of its clearing account, and a payout the items that its settlement lines
+# report: a payment, the payments of a refund, and the postings of the entry of any other item, which has the item's id.
+# A reported line without an item of ours is counted under the entry of the payout.
 _HELD_ITEMS = """
     WITH entry AS (
         SELECT id FROM journal_entry
         WHERE organization_id = $1 AND accounting_date > coalesce($4::date, '-infinity') AND accounting_date <= $3
     ), posted AS (
-        SELECT match.id, 1 AS times FROM entry
-        JOIN match ON match.organization_id = $1 AND match.entry_id = entry.id
+        SELECT match.id, entry.id AS entry_id, 1 AS times FROM entry
+        JOIN match ON match.organization_id = $1 AND match.entry_id = entry.id AND match.clearing_subject = $5
         UNION ALL
-        SELECT match.id, -1 FROM entry
-        JOIN match ON match.organization_id = $1 AND match.ending_entry_id = entry.id
-    ), swept AS (
-        SELECT item.item_kind, item.item_id, -posted.times * item.amount AS amount
-        FROM posted
-        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id
-            AND item.item_kind IN ('payment', 'outflow', 'refund')
-        UNION ALL
-        SELECT ours.item_kind, ours.item_id, -posted.times * ours.amount
+        SELECT match.id, entry.id, -1 FROM entry
+        JOIN match ON match.organization_id = $1 AND match.ending_entry_id = entry.id AND match.clearing_subject = $5
+    ), reported AS (
+        SELECT posted.entry_id, posted.times, ours.item_kind, ours.item_id,
+            coalesce(ours.amount, CASE line.movement WHEN 'received' THEN line.amount ELSE -line.amount END) AS amount
         FROM posted
         JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id AND item.item_kind = 'payout'
         JOIN payout ON payout.organization_id = $1 AND payout.id = item.item_id
-        JOIN settlement_line AS line ON line.organization_id = $1
+        JOIN active_settlement_line AS line ON line.organization_id = $1
             AND line.provider_account_id = payout.provider_account_id AND line.paid_out_on = payout.paid_out_on
-        JOIN match_item AS reported ON reported.organization_id = $1 AND reported.item_kind = 'settlement_line'
-            AND reported.item_id = line.id AND reported.is_live AND reported.match_id <> posted.id
-        JOIN match_item AS ours ON ours.organization_id = $1 AND ours.match_id = reported.match_id
+        LEFT JOIN match_item AS stated ON stated.organization_id = $1 AND stated.item_kind = 'settlement_line'
+            AND stated.item_id = line.id AND stated.is_live AND stated.match_id <> posted.id
+        LEFT JOIN match_item AS ours ON ours.organization_id = $1 AND ours.match_id = stated.match_id
             AND ours.item_kind IN ('payment', 'outflow', 'refund')
+    ), swept AS (
+        SELECT posted.entry_id, posted.times, item.item_kind, item.item_id, item.amount
+        FROM posted
+        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id
+            AND item.item_kind NOT IN ('statement_line', 'settlement_line', 'payout')
+        UNION ALL
+        SELECT entry_id, times, item_kind, item_id, amount FROM reported
     ), moved AS (
         SELECT coalesce(posting.payment_id, posting.entry_id) AS id, posting.payment_id IS NOT NULL AS is_payment,
             CASE WHEN posting.debit_account_id = $2 THEN posting.amount ELSE -posting.amount END AS amount
@@ -47,19 +53,22 @@ _HELD_ITEMS = """
         WHERE NOT EXISTS (SELECT FROM match WHERE match.organization_id = $1 AND match.entry_id = entry.id)
             AND NOT EXISTS (SELECT FROM match WHERE match.organization_id = $1 AND match.ending_entry_id = entry.id)
         UNION ALL
-        SELECT payment.id, true, swept.amount FROM swept
-        JOIN payment ON payment.organization_id = $1 AND payment.id = swept.item_id
-            AND payment.provider_account_id = $5
-        WHERE swept.item_kind = 'payment'
+        SELECT coalesce(item_id, entry_id), item_id IS NOT NULL, -times * amount FROM swept
+        WHERE item_kind = 'payment' OR item_id IS NULL
         UNION ALL
-        SELECT part.payment_id, true, sign(swept.amount) * part.amount FROM swept
+        SELECT part.payment_id, true, -swept.times * sign(swept.amount)::bigint * part.amount FROM swept
         JOIN refund_part AS part ON part.organization_id = $1 AND part.refund_id = swept.item_id
-        JOIN payment ON payment.organization_id = $1 AND payment.id = part.payment_id
-            AND payment.provider_account_id = $5
         WHERE swept.item_kind = 'refund'
         UNION ALL
+        SELECT coalesce(posting.payment_id, posting.entry_id), posting.payment_id IS NOT NULL,
+            swept.times * CASE WHEN posting.debit_account_id = $2 THEN -posting.amount ELSE posting.amount END
+        FROM swept
+        JOIN posting ON posting.organization_id = $1 AND posting.entry_id = swept.item_id
+            AND $2 IN (posting.debit_account_id, posting.credit_account_id)
+        WHERE swept.item_kind IN ('outflow', 'card_batch', 'bank_deposit')
+        UNION ALL
         SELECT item_id, kind = 'payment_held', amount FROM day_result_item
-        WHERE organization_id = $1 AND day = $4 AND account_kind = 'provider_account' AND account_id = $5
+        WHERE organization_id = $1 AND day = $4 AND account_kind = $6 AND account_id = $5
             AND kind IN ('payment_held', 'entry_held')
     )
     SELECT id, is_payment, sum(amount)::bigint AS amount FROM moved
@@ -69,11 +78,17 @@ _HELD_ITEMS = """
 
 
 async def read_held_items(
-    tx: Transaction, provider_account_id: UUID, ledger_account_id: LedgerAccountId, period: BridgePeriod
+    tx: Transaction, account: Account, ledger_account_id: LedgerAccountId, period: BridgePeriod
 ) -> list[BridgeItem]:
-    """What the provider still holds, by payment, and by entry where an entry names no payment."""
+    """What a clearing account holds, by payment, and by entry where an entry names no payment."""
     rows = await tx.fetch(
-        _HELD_ITEMS, tx.organization_id, ledger_account_id, period.day, period.closed, provider_account_id
+        _HELD_ITEMS,
+        tx.organization_id,
+        ledger_account_id,
+        period.day,
+        period.closed,
+        account.account_id,
+        account.kind.value,
     )
     return [
         BridgeItem(ItemKind.PAYMENT_HELD if row["is_payment"] else ItemKind.ENTRY_HELD, row["id"], Dong(row["amount"]))

@@ -17,7 +17,7 @@ from billing.reconciliation.domain.day_result import AccountDay, AccountKind, Br
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A bank account or provider account with its name: the number, or the name of the provider account."""
+    """A bank account, its clearing, or a provider account; the name is the number or that of the provider account."""
 
     kind: AccountKind
     account_id: UUID
@@ -47,6 +47,11 @@ _ACCOUNTS = """
             JOIN ledger_account AS ledger ON ledger.organization_id = $1 AND ledger.role = 'clearing'
                 AND ledger.subject = account.id::text AND ledger.id = ANY ($2::uuid[])
             WHERE account.organization_id = $1 AND account.bank_account_id = bank.id))
+    UNION ALL
+    SELECT 'bank_clearing', bank.id, bank.account_number
+    FROM ledger_account AS ledger
+    JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id::text = ledger.subject
+    WHERE ledger.organization_id = $1 AND ledger.role = 'clearing' AND ledger.id = ANY ($2::uuid[])
     ORDER BY kind, name
 """
 
@@ -200,7 +205,7 @@ _RESULTS = """
         result.residual, result.open_exceptions, coalesce(bank.account_number, provider.name) AS name
     FROM day_result AS result
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = result.account_id
-        AND result.account_kind = 'bank_account'
+        AND result.account_kind IN ('bank_account', 'bank_clearing')
     LEFT JOIN provider_account AS provider ON provider.organization_id = $1 AND provider.id = result.account_id
         AND result.account_kind = 'provider_account'
     WHERE result.organization_id = $1 AND result.day = $2

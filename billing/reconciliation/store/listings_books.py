@@ -135,7 +135,7 @@ _DAY_RESULTS = """
         result.statement_closing, result.ledger_balance, result.residual, result.open_exceptions
     FROM day_result AS result
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = result.account_id
-        AND result.account_kind = 'bank_account'
+        AND result.account_kind IN ('bank_account', 'bank_clearing')
     LEFT JOIN provider_account AS provider ON provider.organization_id = $1 AND provider.id = result.account_id
         AND result.account_kind = 'provider_account'
     WHERE result.organization_id = $1 AND result.day BETWEEN $2 AND $3

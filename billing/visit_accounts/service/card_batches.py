@@ -197,4 +197,4 @@ async def _post(
     terminal = terminal_account(batch.terminal_id)
     debits = [(bank_clearing_account(bank_account_id), batch.net), (AccountKey(AccountRole.PAYMENT_FEES), batch.fee)]
     postings = [Posting(debit=key, credit=terminal, amount=amount) for key, amount in debits if amount > 0]
-    await post_entry(tx, context, EntryKind.CARD_BATCH_CREDITED, postings, actor=actor)
+    await post_entry(tx, context, EntryKind.CARD_BATCH_CREDITED, postings, actor=actor, item_id=batch.id)

@@ -182,7 +182,7 @@ async def deposit_at_bank(
         if not is_new:
             raise BankSlipRecorded("this slip of the bank account was recorded before", field="slip")
         posting = Posting(debit=bank_clearing_account(new.bank_account_id), credit=_SAFE, amount=new.amount)
-        await post_entry(tx, context, EntryKind.CASH_BANKED, [posting], actor=actor)
+        await post_entry(tx, context, EntryKind.CASH_BANKED, [posting], actor=actor, item_id=deposit_id)
         await note(tx, context, actor, "cash_banked", ("bank_deposit", deposit_id))
         await save_result(tx, request, [deposit_id], now=context.clock())
     return deposit_id

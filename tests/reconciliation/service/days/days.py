@@ -80,9 +80,16 @@ async def match(flow: PaymentFlow, line: UUID, payment: UUID, *, amount: int = O
 async def accounts_of(flow: PaymentFlow, day: date) -> tuple[AccountDay, AccountDay]:
     """The results of the bank account and of the provider account."""
     _, results = await find_results(flow.context, flow.hospital.organization_id, day)
-    bank, provider = sorted(results.accounts, key=lambda each: each.kind)
-    assert (bank.kind, provider.kind) == (AccountKind.BANK_ACCOUNT, AccountKind.PROVIDER_ACCOUNT)
-    return bank, provider
+    by_kind = {each.kind: each for each in results.accounts}
+    return by_kind[AccountKind.BANK_ACCOUNT], by_kind[AccountKind.PROVIDER_ACCOUNT]
+
+
+async def clearing_of_bank(flow: PaymentFlow, day: date) -> AccountDay:
+    """The result of the 113 of the bank account."""
+    _, results = await find_results(flow.context, flow.hospital.organization_id, day)
+    [found] = [each for each in results.accounts if each.kind is AccountKind.BANK_CLEARING]
+    assert found.residual == 0
+    return found
 
 
 def listed(account: AccountDay) -> list[tuple[ItemKind, int]]:
