@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -30,6 +31,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from billing.core.errors import BillingError
 from billing.ops.retention import DOCUMENT_YEARS_MIN, Retention
+from billing.organizations.domain.sessions import SignInLimits
 from providers.addresses import AddressRules
 
 CONFIG_VARIABLE = "VIENPHI_CONFIG"
@@ -110,6 +112,33 @@ class AnonymousSettings(BaseModel):
     misses_total_per_s: Count = 100
     misses_total_burst: Count = 200
     database_running_max: Count = 4
+
+
+class SignInSettings(BaseModel):
+    """Sessions on the screens: minutes without a request and hours in all until they end; wrong attempts until an
+    account or a PIN is locked, and for how many minutes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    idle_minutes: Count = 60
+    life_hours: Count = 13
+    password_attempts_max: Count = 5
+    password_lock_minutes: Count = 15
+    pin_attempts_max: Count = 5
+    pin_lock_minutes: Count = 10
+
+    @property
+    def limits(self) -> SignInLimits:
+        """The same, as the screens take it."""
+        return SignInLimits(
+            idle=timedelta(minutes=self.idle_minutes),
+            life=timedelta(hours=self.life_hours),
+            password_attempts_max=self.password_attempts_max,
+            password_lock=timedelta(minutes=self.password_lock_minutes),
+            pin_attempts_max=self.pin_attempts_max,
+            pin_lock=timedelta(minutes=self.pin_lock_minutes),
+        )
 
 
 class DocumentSettings(BaseModel):
@@ -229,6 +258,7 @@ class Settings(BaseSettings):
     intake_queues: IntakeQueueSettings = IntakeQueueSettings()
     pool: PoolSettings = PoolSettings()
     anonymous: AnonymousSettings = AnonymousSettings()
+    sign_in: SignInSettings = SignInSettings()
     documents: DocumentSettings = DocumentSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()

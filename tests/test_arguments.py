@@ -25,6 +25,7 @@ REASONS = {
     "billing/notifications/service/webhooks.py open_endpoint": _WIRING,
     "providers/sandbox/bank_simulator.py __init__": _WIRING,
     "billing/checkout/service/intents.py open_intent": _USE_CASE,
+    "billing/organizations/service/sessions.py change_person": _USE_CASE,
     "billing/ledger/service/balances.py read_statement_of_account": "an account, a period and a page of its lines",
     "billing/organizations/service/account_changes.py propose_change": _USE_CASE,
     "billing/organizations/service/chart.py propose_number": _USE_CASE,

@@ -65,6 +65,7 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
             body_size_max=settings.body_size_max,
             callback_size_max=settings.callback_size_max,
             anonymous=AnonymousLimits(**settings.anonymous.model_dump()),
+            sign_in=settings.sign_in.limits,
         ),
         public_base_url=settings.public_base_url,
         trusted_proxies=settings.trusted_proxies,

@@ -12,7 +12,9 @@ from billing.checkout.service.desk_phones import DeskPhones
 from billing.core.ids import ProviderAccountId
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.domain.rights import Right
+from billing.organizations.domain.sessions import SignInLimits
 from billing.organizations.service.api_keys import Caller, KeyRing
+from billing.organizations.service.passwords import Passwords
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
@@ -59,6 +61,7 @@ class WebLimits:
     keepalive_timeout_s: float = 75.0
     shutdown_timeout_s: float = 20.0
     anonymous: AnonymousLimits = field(default_factory=AnonymousLimits)
+    sign_in: SignInLimits = field(default_factory=SignInLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,8 @@ class AppState:
 
     `documents` is None where this process handles every document itself, as a document worker does. `provider_calls`
     counts the calls to providers, by account. A request that comes through one of the `trusted_proxies` has the client
-    address that the proxy states (`client_address.py`).
+    address that the proxy states (`client_address.py`). `known_sessions` are hashes of cookies that were valid when
+    they were last looked up: their holders are no anonymous clients.
     """
 
     context: PaymentContext
@@ -82,6 +86,8 @@ class AppState:
     documents: ForwardsDocuments | None = None
     is_document_worker: bool = False
     callbacks: Counter[str] = field(default_factory=Counter)
+    passwords: Passwords = field(default_factory=Passwords)
+    known_sessions: set[bytes] = field(default_factory=set)
 
 
 APP_STATE = web.AppKey("app_state", AppState)

@@ -72,10 +72,13 @@ def _request_id(request: web.Request) -> str:
     return forwarded or str(app.context.ids.new())
 
 
-_OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
+_OWN_LIMITS = (
+    *("/v1/", "/callbacks/", "/pay/", "/desk", "/shift", "/finance", "/approvals", "/admin", "/print", "/my/"),
+    *("/kiosk", "/queue", "/display", "/sign-", "/lock"),
+)
 """Handlers below these paths apply the anonymous limits themselves, after authentication or lookup."""
 
-_CHEAP = frozenset({"/healthz", "/static/{name}"})
+_CHEAP = frozenset({"/", "/healthz", "/static/{name}"})
 _DEAR_COST = 8
 
 

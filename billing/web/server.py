@@ -29,6 +29,8 @@ from billing.web.operation import PREFIX, Route
 from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN
+from billing.web.screens.guards import add_screens
+from billing.web.screens.routes import SCREENS
 
 _GC_THRESHOLD = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
@@ -89,6 +91,7 @@ def create_application(
         _add(application, route)
     add_callback_routes(application)
     add_pay_routes(application)
+    add_screens(application, SCREENS)
     application.router.add_get(STATIC_PATH, get_static)
     add_live_hub(application, live or LiveHub(context))
     application.add_subapp(PREFIX, _api())

@@ -363,6 +363,7 @@ _OWNERS_STATEMENTS = {
     "organizations.store.api_keys._ADD_KEY",
     "organizations.store.api_keys._GRANT_ROLES",
     "organizations.store.api_keys._RENAME_PERSON",
+    "organizations.store.sign_in_accounts._ADD",
     "db.partitions._DETACH_PARTITIONS",
     "db.migrator._ADD_RECORD",
     "db.transaction_ids._REBASE",

@@ -62,6 +62,8 @@ class Right(StrEnum):
     CHANGE_ACCOUNTS = "change_accounts"
     ERASE_PERSONAL_DATA = "erase_personal_data"
     REVOKE_KEYS = "revoke_keys"
+    USE_SCREENS = "use_screens"
+    CHANGE_SIGN_IN = "change_sign_in"
     APPROVE = "approve"
     APPROVE_TARIFF = "approve_tariff"
     APPROVE_FACILITY_PRICING = "approve_facility_pricing"
@@ -137,6 +139,8 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.CHANGE_ACCOUNTS: _ADMINISTRATOR,
     Right.ERASE_PERSONAL_DATA: _ADMINISTRATOR,
     Right.REVOKE_KEYS: _ADMINISTRATOR,
+    Right.USE_SCREENS: frozenset(Role),
+    Right.CHANGE_SIGN_IN: _ADMINISTRATOR,
     Right.APPROVE: _FINANCE | _ADMINISTRATOR,
     Right.APPROVE_TARIFF: _FINANCE,
     Right.APPROVE_FACILITY_PRICING: _FINANCE,
@@ -204,6 +208,8 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.CHANGE_ACCOUNTS: "propose changes of provider accounts",
     Right.ERASE_PERSONAL_DATA: "erase personal data of a visit",
     Right.REVOKE_KEYS: "revoke keys",
+    Right.USE_SCREENS: "open the screens, read and end the own sessions, change the own password and PIN",
+    Right.CHANGE_SIGN_IN: "set passwords and PINs of other persons, disable their accounts, end their sessions",
     Right.APPROVE: "approve or reject proposals of other persons, by the right of each kind",
     Right.APPROVE_TARIFF: "decide on a price list",
     Right.APPROVE_FACILITY_PRICING: "decide on a pricing setting",

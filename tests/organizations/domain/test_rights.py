@@ -16,6 +16,8 @@ ADMINISTRATION = {
     Right.REVOKE_KEYS,
     Right.APPROVE,
     Right.APPROVE_ACCOUNT_CHANGE,
+    Right.USE_SCREENS,
+    Right.CHANGE_SIGN_IN,
 }
 
 
@@ -31,7 +33,7 @@ def test_every_right_has_a_role_and_a_description() -> None:
 def test_auditor_reads_all_and_changes_nothing() -> None:
     held = {right for right in Right if Role.AUDITOR in roles_with(right)}
 
-    assert held == READING | {Right.QUOTE}
+    assert held == READING | {Right.QUOTE, Right.USE_SCREENS}
 
 
 def test_administrator_handles_no_money() -> None:

@@ -1,0 +1,45 @@
+"""Hashes of passwords and PINs: argon2id, computed outside the event loop, a few at a time.
+
+A step of `sign_in_accounts.py` and `sessions.py`. Source: RFC 9106 §4; docs/decisions/0022.
+"""
+
+import asyncio
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_AT_ONCE = 2
+"""One hash takes 64 MiB and 50 ms of two processors; further ones wait."""
+
+
+class Passwords:
+    """The hasher of one process. `time_cost` and `memory_kib` are lower in tests only."""
+
+    def __init__(self, *, time_cost: int = 3, memory_kib: int = 65_536) -> None:
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=1)
+        self._running = asyncio.Semaphore(_AT_ONCE)
+        self._decoy: str | None = None
+
+    async def hash(self, secret: str) -> str:
+        """The hash of a password or PIN, with its salt and its costs."""
+        async with self._running:
+            return await asyncio.to_thread(self._hasher.hash, secret)
+
+    async def verify(self, stored: str | None, given: str) -> bool:
+        """Whether `given` is the secret of a hash. None takes as long: it is unknown whether an account exists."""
+        if stored is None:
+            if self._decoy is None:
+                self._decoy = await self.hash("no password has this hash")
+            await self._verify(self._decoy, given)
+            return False
+        return await self._verify(stored, given)
+
+    async def _verify(self, stored: str, given: str) -> bool:
+        async with self._running:
+            return await asyncio.to_thread(self._matches, stored, given)
+
+    def _matches(self, stored: str, given: str) -> bool:
+        try:
+            return self._hasher.verify(stored, given)
+        except (VerificationError, InvalidHashError):
+            return False

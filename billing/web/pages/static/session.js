@@ -1,0 +1,16 @@
+// The session of a page: the token of its forms after a new sign-in, and the lock key.
+// A form that was typed before the session ended stays; the next press sends it with the new token.
+document.addEventListener("session-renewed", (event) => {
+  for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = event.detail.token;
+});
+document.addEventListener("keydown", (event) => {
+  const lock = document.getElementById("lock");
+  if (event.key === "F12" && lock && !event.ctrlKey && !event.altKey && !event.metaKey) {
+    event.preventDefault();
+    lock.click();
+  }
+});
+// htmx puts a new fragment in place: its error summary gets the focus.
+document.addEventListener("htmx:afterSwap", (event) => {
+  event.detail.target.querySelector(".errors[tabindex]")?.focus();
+});

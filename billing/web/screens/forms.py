@@ -1,0 +1,88 @@
+"""Forms of the screens: fields as text, the idempotency key of the form, and the errors shown above it."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from billing.core.errors import BillingError, InvalidValue
+from billing.db.idempotency import IdempotentRequest
+from billing.web.screens.refusals import error_text
+from billing.web.screens.session import CSRF_FIELD, current
+
+KEY_FIELD = "idempotency_key"
+_KEY = re.compile(r"[0-9A-Za-z_-]{16,64}")
+_OWN_FIELDS = (CSRF_FIELD, KEY_FIELD)
+_DONG = re.compile(r"[0-9]{1,3}(?:[. ]?[0-9]{3})*|[0-9]+")
+_TEXT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FormError:
+    """An error above a form: the name of the wrong field (empty: the form as a whole) and a sentence."""
+
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The text fields of a form, each with its values in order; uploaded files are left aside."""
+
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The value of a field without spaces at its ends; empty where it is missing."""
+        values = self.fields.get(name, ())
+        return values[0].strip() if values else ""
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a field, as of ticked boxes."""
+        return [value.strip() for value in self.fields.get(name, ())]
+
+    def dong(self, name: str) -> int:
+        """An amount as people type it: `152000`, `152.000`. Raises InvalidValue."""
+        text = self.text(name)
+        if _DONG.fullmatch(text) is None or len(text) > 20:
+            raise InvalidValue("enter whole đồng, as 152.000", field=name)
+        return int(re.sub(r"[. ]", "", text))
+
+    @property
+    def key(self) -> str:
+        """The idempotency key that was created with the form. Raises InvalidValue."""
+        key = self.text(KEY_FIELD)
+        if _KEY.fullmatch(key) is None:
+            raise InvalidValue("the form has no key; open the page again", field=KEY_FIELD)
+        return key
+
+
+async def read_form(request: web.Request) -> Form:
+    """The fields of a posted form. Raises InvalidValue for a field of more than 10,000 characters."""
+    posted = await request.post()
+    fields: dict[str, list[str]] = {}
+    for name, value in posted.items():
+        if isinstance(value, str):
+            if len(value) > _TEXT_MAX:
+                raise InvalidValue(f"{name[:50]} is too long", field=name[:50])
+            fields.setdefault(name, []).append(value)
+    return Form(fields)
+
+
+def idempotent_request(request: web.Request, form: Form) -> IdempotentRequest:
+    """The request of a form: the person, the route, its key, and a hash of path and fields. Raises InvalidValue."""
+    resource = request.match_info.route.resource
+    assert resource is not None, "a handler runs on a resource"
+    sent = [(name, list(values)) for name, values in sorted(form.fields.items()) if name not in _OWN_FIELDS]
+    return IdempotentRequest(
+        caller=current(request).caller.name,
+        route=f"{request.method} {resource.canonical}",
+        key=form.key,
+        request_hash=hashlib.sha256(repr((request.path, sent)).encode()).digest(),
+    )
+
+
+def form_errors(request: web.Request, error: BillingError) -> list[FormError]:
+    """The summary above a form that is shown again."""
+    return [FormError(error.field or "", error_text(request, error))]

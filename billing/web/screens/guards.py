@@ -1,0 +1,99 @@
+"""Adds the screens to the application: every handler behind sign-in, form token, right and facility.
+
+Every error of a handler becomes a page here, so that the outermost middleware never answers a browser with JSON.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from billing.web.app_state import app_state
+from billing.web.client_address import source_address
+from billing.web.operation import Handler, Route
+from billing.web.screens.navigation import NAVIGATION, bar_of
+from billing.web.screens.refusals import refusal
+from billing.web.screens.session import (
+    OWN_PASSWORD,
+    PIN,
+    ScreenSession,
+    find_session_of,
+    require_form_token,
+    sign_in_address,
+)
+from billing.web.screens.sign_in import OPEN_SCREENS, sign_in_again
+
+_ANONYMOUS_COST = 8
+
+
+def add_screens(application: web.Application, routes: Iterable[Route]) -> None:
+    """Add the screens, and the pages of the sign-in."""
+    routes = tuple(routes)
+    application[NAVIGATION] = bar_of(routes)
+    for route in routes:
+        assert route.right is not None, "only the sign-in is open"
+        _add(application, route, _guarded(route))
+    for route in OPEN_SCREENS:
+        _add(application, route, _open(route))
+
+
+def _add(application: web.Application, route: Route, handler: Handler) -> None:
+    if route.method == "GET":
+        application.router.add_get(route.path, handler)
+    else:
+        application.router.add_route(route.method, route.path, handler)
+
+
+def _open(route: Route) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            await app_state(request).anonymous.admit_read(source_address(request), cost=_ANONYMOUS_COST)
+            return await route.handler(request)
+        except Exception as error:  # noqa: BLE001 - each error becomes a page; what is unforeseen is logged there
+            return refusal(request, error)
+
+    return handle
+
+
+def _guarded(route: Route) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            session = await find_session_of(request)
+            if session is None:
+                await app_state(request).anonymous.admit_read(source_address(request), cost=_ANONYMOUS_COST)
+                return await _without_session(request)
+            away = _away(request, session)
+            if away is not None:
+                return _redirect(request, away)
+            if request.method not in ("GET", "HEAD"):
+                await require_form_token(request, session)
+            assert route.right is not None, "checked when the route was added"
+            session.caller.require(route.right)
+            if "facility_code" in request.match_info:
+                session.caller.require_facility(request.match_info["facility_code"])
+            return await route.handler(request)
+        except Exception as error:  # noqa: BLE001 - each error becomes a page; what is unforeseen is logged there
+            return refusal(request, error)
+
+    return handle
+
+
+async def _without_session(request: web.Request) -> web.StreamResponse:
+    if request.method in ("GET", "HEAD"):
+        return _redirect(request, sign_in_address(request))
+    return await sign_in_again(request)
+
+
+def _away(request: web.Request, session: ScreenSession) -> str | None:
+    """The page that a locked session, or one with a password that someone else has set, must open first."""
+    if session.stored.is_locked:
+        return PIN
+    if session.stored.must_change_password and request.path != OWN_PASSWORD:
+        return OWN_PASSWORD
+    return None
+
+
+def _redirect(request: web.Request, address: str) -> web.Response:
+    if "HX-Request" in request.headers:
+        return web.Response(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": address})
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": address})

@@ -1,0 +1,65 @@
+"""The bar of every page: the screens that the person of the session may open, in one order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from billing.organizations.domain.rights import Right
+from billing.web.operation import Route
+from billing.web.screens.session import current_or_none
+
+_BAR = (
+    ("/desk", "nav.desk"),
+    ("/shift", "nav.shift"),
+    ("/finance", "nav.finance"),
+    ("/finance/reconcile", "nav.reconcile"),
+    ("/finance/exceptions", "nav.exceptions"),
+    ("/finance/days", "nav.day"),
+    ("/approvals", "nav.approvals"),
+    ("/finance/prices", "nav.prices"),
+    ("/finance/journal", "nav.journal"),
+    ("/finance/inbox", "nav.inbox"),
+    ("/admin/users", "nav.users"),
+    ("/admin/accounts", "nav.accounts"),
+)
+"""Paths of the bar with their texts. A path without a route is left out; the right is that of its route."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarScreen:
+    """A screen of the bar with the right of its route."""
+
+    path: str
+    key: str
+    right: Right
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A screen in the bar of one page."""
+
+    path: str
+    key: str
+    is_current: bool
+
+
+NAVIGATION: web.AppKey[tuple[BarScreen, ...]] = web.AppKey("navigation")
+
+
+def bar_of(routes: Iterable[Route]) -> tuple[BarScreen, ...]:
+    """The screens of the bar that have a route."""
+    rights = {route.path: route.right for route in routes if route.method == "GET" and route.right is not None}
+    return tuple(BarScreen(path, key, rights[path]) for path, key in _BAR if path in rights)
+
+
+def entries_of(request: web.Request) -> list[Entry]:
+    """The bar for the person of the session. The longest path that begins the address is the current one."""
+    session = current_or_none(request)
+    if session is None:
+        return []
+    allowed = [each for each in request.config_dict[NAVIGATION] if session.caller.has(each.right)]
+    current = max(
+        (each.path for each in allowed if f"{request.path}/".startswith(f"{each.path}/")), key=len, default=""
+    )
+    return [Entry(each.path, each.key, each.path == current) for each in allowed]
