@@ -1,7 +1,7 @@
 """A delivery that pays one invoice is booked in two round trips, with the rows of the general path; else not at all."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -50,21 +50,22 @@ async def rows_of(flow: PaymentFlow) -> dict[str, list[dict[str, Any]]]:
 
 
 def added(before: Mapping[str, list[dict[str, Any]]], after: Mapping[str, list[dict[str, Any]]]) -> list[Any]:
-    """The rows that were added or changed, with numbers in place of ids and without times."""
+    """The rows that were added or changed, with numbers in place of ids and without times.
+
+    Rows of a table are sorted by what is not an id: the server returns them in any order.
+    """
     numbers: dict[str, int] = {}
 
-    def plain(value: object) -> object:
+    def plain(value: object, number: Callable[[str], int]) -> object:
         if isinstance(value, dict):
-            return {key: plain(each) for key, each in value.items()}
+            return {key: plain(each, number) for key, each in value.items() if key not in _DIFFERENT}
         text = str(value)
-        if len(text) == 36 and text.count("-") == 4:
-            return numbers.setdefault(text, len(numbers))
-        return value
+        return number(text) if len(text) == 36 and text.count("-") == 4 else value
 
     return [
-        (table, {key: plain(value) for key, value in row.items() if key not in _DIFFERENT})
+        (table, plain(row, lambda text: numbers.setdefault(text, len(numbers))))
         for table in _WRITTEN
-        for row in after[table]
+        for row in sorted(after[table], key=lambda row: repr(plain(row, lambda text: 0)))
         if row not in before[table]
     ]
 
