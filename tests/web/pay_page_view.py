@@ -26,7 +26,7 @@ class PageView:
     @property
     def status(self) -> str:
         """The one sentence that is read aloud."""
-        found = re.findall(r'<p [^>]*role="status"[^>]*>(.*?)</p>', self.html)
+        found = re.findall(r'<div [^>]*role="status"[^>]*>.*?<div>(.*?)</div></div>', self.html)
         assert len(found) == 1, "one status, no more"
         return unescape(re.sub(r"<[^>]+>", "", found[0])).replace("\N{NO-BREAK SPACE}", " ")
 
@@ -48,8 +48,8 @@ class PageView:
     @property
     def code(self) -> str | None:
         """What a phone reads from the picture; None where none is shown."""
-        found = re.search(r"<svg .*?</svg>", self.html)
-        return None if found is None else _read_picture(found[0])
+        found = re.search(r'<figure class="qr">(<svg .*?</svg>)', self.html)
+        return None if found is None else _read_picture(found[1])
 
     @property
     def is_reloading(self) -> bool:

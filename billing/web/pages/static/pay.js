@@ -27,7 +27,7 @@
     state.replaceChildren(fresh.content);
     showCopyButtons();
     const { label, sentence, tone } = section().dataset;
-    if (status.textContent !== `${label} ${sentence}`) {
+    if (status.querySelector("b").textContent !== label || status.querySelector("span").textContent !== sentence) {
       status.className = tone;
       status.querySelector("b").textContent = label;
       status.querySelector("span").textContent = sentence;
