@@ -29,7 +29,7 @@ test: .venv/.installed ## run the tests on a PostgreSQL of their own
 ROUNDS ?= 1
 .PHONY: check-slow
 check-slow: .venv/.installed ## run the long forms: benchmarks at small sizes, chaos, races, models; longer: make check-slow ROUNDS=4
-	@VIENPHI_ROUNDS=$(ROUNDS) $(RUN) pytest -m slow $(PYTEST_ARGUMENTS)
+	@VIENPHI_ROUNDS=$(ROUNDS) $(RUN) pytest -m slow -n 2 --dist worksteal
 
 .PHONY: check
 check: check-fast test ## everything that must be green before a commit

@@ -49,7 +49,7 @@ def test_bench_of_our_service_alone_loses_and_doubles_nothing() -> None:
 
 @pytest.mark.slow
 def test_bench_of_callbacks_loses_and_doubles_nothing_and_tells_every_figure() -> None:
-    result = measure()
+    result = measure("--closed", "0.4", "--open", "0.4")
 
     many, lone = result.pop("org100"), result.pop("lone")
     assert set(lone) == {"p50_ms", "service_ms", "postgres_ms", "round_trips", "ratio_to_pgbench"}
