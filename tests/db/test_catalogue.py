@@ -269,6 +269,7 @@ FIRST_STATES = {
     "reconciliation_import": {"staging"},
     "refund": {"requested"},
     "shift": {"open"},
+    "shift_count": {"draft"},
     "tariff": {"draft"},
     "visit_account": {"open"},
     "webhook_delivery": {"waiting"},

@@ -136,6 +136,7 @@ class Receipt:
     voided_at: datetime | None = None
     voided_by: PersonId | None = None
     reprints: int = 0
+    printed_at: datetime | None = None
     parts: Sequence[ReceiptPart] = ()
 
     @property

@@ -43,7 +43,7 @@ from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
 from billing.visit_accounts.store.receipt_prints import read_print
 from billing.visit_accounts.store.receipts import (
-    count_reprint,
+    count_print,
     list_receipts,
     read_receipt,
     read_requests_of_payments,
@@ -126,8 +126,23 @@ async def reprint_receipt(
     async with context.database.transaction(organization_id) as tx:
         if await read_receipt(tx, receipt_id, locked=True) is None:
             raise NotFound("no such receipt", field="receipt_id")
-        await count_reprint(tx, receipt_id)
+        await count_print(tx, receipt_id, copies=1, at=context.clock())
         await note(tx, context, actor, "receipt_reprinted", ("receipt", receipt_id))
+
+
+async def print_receipt(
+    context: PaymentContext, organization_id: OrganizationId, receipt_id: ReceiptId, *, actor: Actor
+) -> int:
+    """Record a print: the first one, or one more copy; returns how many copies there are now. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        receipt = await read_receipt(tx, receipt_id, locked=True)
+        if receipt is None:
+            raise NotFound("no such receipt", field="receipt_id")
+        copies = 0 if receipt.printed_at is None else 1
+        await count_print(tx, receipt_id, copies=copies, at=context.clock())
+        if copies:
+            await note(tx, context, actor, "receipt_reprinted", ("receipt", receipt_id))
+    return receipt.reprints + copies
 
 
 async def void_issued_receipt(

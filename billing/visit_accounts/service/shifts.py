@@ -16,7 +16,6 @@ from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.service.audit import note
-from billing.ledger.store.journal import write_message
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.domain.shift import (
@@ -30,6 +29,7 @@ from billing.visit_accounts.domain.shift import (
     require_reason,
 )
 from billing.visit_accounts.service.cash import CashMovement, lock_drawer, move_cash
+from billing.visit_accounts.service.shift_ending import announce_shift, difference_movement, end_drawer
 from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.shift_views import ListedShift, ShiftView, list_shifts, read_shift_view
 from billing.visit_accounts.store.shifts import (
@@ -41,8 +41,6 @@ from billing.visit_accounts.store.shifts import (
 )
 
 _SAFE = AccountKey(AccountRole.SAFE)
-_SHORT = AccountKey(AccountRole.CASH_SHORT)
-_OVER = AccountKey(AccountRole.CASH_OVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +97,9 @@ async def open_shift(
         )
         drawer = await move_cash(tx, context, Drawer(shift, left), issued, actor=actor)
         reason = read_reason(new.difference_reason, field="difference_reason") if difference else ""
-        differing = _difference(difference, ShiftEventKind.FLOAT_DIFFERENCE, reason)
+        differing = difference_movement(difference, ShiftEventKind.FLOAT_DIFFERENCE, reason)
         await move_cash(tx, context, drawer, differing, actor=actor)
-        await _announce(tx, context, shift, "shift_opened", actor)
+        await announce_shift(tx, context, shift, "shift_opened", actor)
         await save_result(tx, request, [shift.id], now=context.clock())
     return shift.id
 
@@ -170,7 +168,7 @@ async def end_shift(
         drawer = await lock_drawer(tx, shift_id)
         drawer.shift.require_cashier(cashier)
         ended = drawer.shift.end(count, expected=drawer.cash, by=cashier, at=context.clock())
-        await _write_end(tx, context, drawer, ended, count.cash - drawer.cash, actor=actor)
+        await end_drawer(tx, context, drawer, ended, actor=actor)
 
 
 async def force_close_shift(
@@ -191,7 +189,7 @@ async def force_close_shift(
     async with context.database.transaction(organization_id, posting=True) as tx:
         drawer = await lock_drawer(tx, shift_id)
         ended = drawer.shift.force_end(count, expected=drawer.cash, by=head, at=context.clock(), reason=reason)
-        await _write_end(tx, context, drawer, ended, count.cash - drawer.cash, actor=actor)
+        await end_drawer(tx, context, drawer, ended, actor=actor)
 
 
 async def close_shift(
@@ -208,7 +206,7 @@ async def close_shift(
         assert closed.ended_by is not None, "an ended shift names who ended it"
         await require_second_person(tx, closed.ended_by, actor)
         await update_shift(tx, closed)
-        await _announce(tx, context, closed, "shift_closed", actor)
+        await announce_shift(tx, context, closed, "shift_closed", actor)
 
 
 async def find_shift(
@@ -262,15 +260,6 @@ async def _move(
         await save_result(tx, request, [shift_id], now=context.clock())
 
 
-async def _write_end(
-    tx: Transaction, context: PaymentContext, drawer: Drawer, ended: Shift, difference: int, *, actor: Actor
-) -> None:
-    kind = ShiftEventKind.OVER if difference > 0 else ShiftEventKind.SHORT
-    await move_cash(tx, context, drawer, _difference(difference, kind, ended.difference_reason), actor=actor)
-    await update_shift(tx, ended)
-    await _announce(tx, context, ended, "shift_force_closed" if ended.is_forced else "shift_ended", actor)
-
-
 async def _require_none_open(tx: Transaction, desk_id: DeskId, cashier: PersonId) -> None:
     found = await find_open_shift(tx, desk_id, cashier)
     if found is None:
@@ -279,19 +268,3 @@ async def _require_none_open(tx: Transaction, desk_id: DeskId, cashier: PersonId
     raise ShiftAlreadyOpen(
         f"{whose} an open shift at desk {found.desk_id} since {found.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     )
-
-
-def _difference(amount: int, kind: ShiftEventKind, reason: str) -> CashMovement:
-    """D short · C drawer, or D drawer · C over."""
-    other = _OVER if amount > 0 else _SHORT
-    return CashMovement(kind=kind, amount=amount, other=other, entry_kind=EntryKind.CASH_DIFFERENCE, reason=reason)
-
-
-async def _announce(tx: Transaction, context: PaymentContext, shift: Shift, action: str, actor: Actor) -> None:
-    await write_message(
-        tx,
-        context.ids.new(),
-        topic="shift.updated",
-        payload={"shift_id": str(shift.id), "version": shift.version, "state": shift.state.value},
-    )
-    await note(tx, context, actor, action, ("shift", shift.id))

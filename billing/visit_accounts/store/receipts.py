@@ -75,13 +75,15 @@ async def add_receipt(tx: Transaction, receipt: Receipt, *, printed: Mapping[str
 
 _LOCK_RECEIPT = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
-        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints
+        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
+        printed_at
     FROM receipt WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
 _READ_RECEIPT = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
-        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints
+        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
+        printed_at
     FROM receipt WHERE organization_id = $1 AND id = $2
 """
 
@@ -127,14 +129,15 @@ async def add_void_of_unused(tx: Transaction, receipt: Receipt) -> None:
     )
 
 
-_COUNT_REPRINT = """
-    UPDATE receipt SET reprints = reprints + 1 WHERE organization_id = $1 AND id = $2
+_COUNT_PRINT = """
+    UPDATE receipt SET reprints = reprints + $3, printed_at = coalesce(printed_at, $4)
+    WHERE organization_id = $1 AND id = $2
 """
 
 
-async def count_reprint(tx: Transaction, receipt_id: ReceiptId) -> None:
-    """Count one more print of a locked receipt."""
-    await tx.execute(_COUNT_REPRINT, tx.organization_id, receipt_id)
+async def count_print(tx: Transaction, receipt_id: ReceiptId, *, copies: int, at: datetime) -> None:
+    """Record a print of a locked receipt: the first one with `copies` 0, a later one with 1."""
+    await tx.execute(_COUNT_PRINT, tx.organization_id, receipt_id, copies, at)
 
 
 _RECEIPT_OF_PAYMENT = """
@@ -169,7 +172,8 @@ async def read_requests_of_payments(
 
 _LIST_RECEIPTS = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
-        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints
+        block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
+        printed_at
     FROM receipt
     WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
         AND ($5::uuid IS NULL OR visit_id = $5) AND ($6::uuid IS NULL OR shift_id = $6)
