@@ -7,7 +7,7 @@ candidate is as good. Nothing is guessed; the lines that remain are open. Source
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,6 +15,9 @@ from billing.core.errors import InvalidValue, Refused, Unavailable
 from billing.core.money import NOTHING, Dong
 
 _ONE = Dong(1)
+
+CUT_OFF = time(23, 0)
+"""The default of `RuleSet.cut_off`. No bank and no provider publishes its own; each organization sets it."""
 
 CHUNK = 10_000
 """Statement lines that one transaction matches."""
@@ -107,7 +110,7 @@ class RuleSet:
     `tolerance` is the largest difference of a line and its item that is matched and posted to its own account.
     `fee_tolerance` is that of a provider's fee and its contract. `reference_days`, `code_days` and `payout_days` are
     how many days later than the item the bank may book the line. `terms` are working days by item kind, after which
-    an item without its line is missing.
+    an item without its line is missing. A payment at `cut_off` or later, in Vietnam, may be booked on the next day.
     """
 
     version: int
@@ -117,6 +120,7 @@ class RuleSet:
     code_days: int = 10
     payout_days: int = 7
     terms: Mapping[str, int] = field(default_factory=dict)
+    cut_off: time = CUT_OFF
 
     def __post_init__(self) -> None:
         days = (self.reference_days, self.code_days, self.payout_days, *self.terms.values())
@@ -136,6 +140,7 @@ class RuleSet:
             "code_days": self.code_days,
             "payout_days": self.payout_days,
             "terms": dict(self.terms),
+            "cut_off": self.cut_off.isoformat("minutes"),
         }
 
 

@@ -4,18 +4,23 @@ A round compares the causes as they are now with the exceptions of the same item
 disagreement that a person decided stays decided. Source: docs/reconciliation.md, Exceptions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
+from billing.core.money import Dong
+from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionReason, ExceptionState, policy_of
 from billing.payments.service.context import PaymentContext
+from billing.reconciliation.domain.statement_chain import BreakKind
+from billing.reconciliation.service.chain_breaks import find_breaks
 from billing.reconciliation.service.deciding import close_cases
 from billing.reconciliation.service.matching import current_rules
 from billing.reconciliation.store.exception_causes import (
+    Cause,
     KnownException,
     has_import,
     open_exceptions,
@@ -23,12 +28,16 @@ from billing.reconciliation.store.exception_causes import (
     read_known,
 )
 from billing.reconciliation.store.exceptions import lock_cases
+from billing.reconciliation.store.imports import read_bank_account_ids
+from billing.reconciliation.store.statements import find_statement_id
 
 EXAMINED_FOR = timedelta(days=120)
 """How old a line or item may be; matching visits the same days."""
 
 DETECTED = (
     ExceptionReason.CALLBACK_MISSING,
+    ExceptionReason.AFTER_CUT_OFF,
+    ExceptionReason.STATEMENT_GAP,
     ExceptionReason.FEE_WITHHELD,
     ExceptionReason.FEE_VARIANCE,
     ExceptionReason.FEE_DATA_MISSING,
@@ -64,7 +73,8 @@ async def find_exceptions_once(context: PaymentContext, organization_id: Organiz
         if not await has_import(tx):
             return FoundExceptions(0, 0)
         rules = await current_rules(tx, context)
-        causes = await read_causes(tx, from_day=from_day, today=today, fee_tolerance=rules.fee_tolerance)
+        causes = await read_causes(tx, rules, from_day=from_day, today=today)
+        causes += await _find_gaps(tx, from_day)
         known = await read_known(tx, DETECTED, from_day=from_day)
         handled = {_name(one) for one in known if one.is_open or one.is_decided}
         policies = (await context.reference_data(tx)).exception_policies
@@ -74,24 +84,61 @@ async def find_exceptions_once(context: PaymentContext, organization_id: Organiz
                 policy = policy_of(cause.reason, policies)
                 new.append((context.ids.new(), cause, policy.due, policy.owner_id))
         opened = await open_exceptions(tx, new, at=now) if new else 0
-    present = {(cause.reason, cause.item_kind, cause.item_id) for cause in causes}
-    closed = await _close(context, organization_id, [one for one in known if one.is_open and _name(one) not in present])
+    closed = await _close(context, organization_id, _select_gone(known, causes))
     if opened or closed:
         context.publish_change(organization_id)
     return FoundExceptions(opened, closed)
 
 
-async def _close(context: PaymentContext, organization_id: OrganizationId, gone: Sequence[KnownException]) -> int:
-    """Close exceptions whose cause is gone; those that a person decided meanwhile are left out.
+async def _find_gaps(tx: Transaction, from_day: date) -> list[Cause]:
+    """The gaps of the statement chains, each a cause of the statement after it."""
+    return [
+        Cause(
+            reason=ExceptionReason.STATEMENT_GAP,
+            item_kind="bank_statement",
+            item_id=await find_statement_id(tx, bank_account_id, found.after),
+            amount=Dong(abs(found.difference)),
+            business_day=found.after.from_day,
+            bank_account_id=bank_account_id,
+        )
+        for bank_account_id in await read_bank_account_ids(tx)
+        for found in await find_breaks(tx, bank_account_id, from_day=from_day)
+        if found.kind is BreakKind.GAP and found.after.from_day >= from_day
+    ]
+
+
+def _select_gone(known: Sequence[KnownException], causes: Sequence[Cause]) -> dict[UUID, str]:
+    """Open exceptions whose cause is gone, each with what has become of it.
+
+    An exception states one amount for good: where another one is left, the next round opens it with that amount.
+    """
+    amounts = {(cause.reason, cause.item_kind, cause.item_id): cause.amount for cause in causes}
+    items = {(cause.item_kind, cause.item_id) for cause in causes}
+    gone = {}
+    for one in known:
+        if not one.is_open or amounts.get(_name(one)) == one.amount:
+            continue
+        if _name(one) in amounts:
+            gone[one.id] = "another amount is left"
+        elif (one.item_kind, one.item_id) in items:
+            gone[one.id] = "another reason holds now"
+        else:
+            gone[one.id] = "the statement, report or ledger agrees now"
+    return gone
+
+
+async def _close(context: PaymentContext, organization_id: OrganizationId, gone: Mapping[UUID, str]) -> int:
+    """Close exceptions, each with its reason; those that a person decided meanwhile are left out.
 
     A decision belongs to an accounting day: only this transaction opens one.
     """
     if not gone:
         return 0
     async with context.database.transaction(organization_id, posting=True) as tx:
-        locked = await lock_cases(tx, [each.id for each in gone])
+        locked = await lock_cases(tx, list(gone))
         cases = [one for one in locked if one.state is ExceptionState.OPEN]
-        await close_cases(tx, context, cases, reason="the statement, report or ledger agrees now")
+        for reason in set(gone.values()):
+            await close_cases(tx, context, [one for one in cases if gone[one.id] == reason], reason=reason)
     return len(cases)
 
 

@@ -136,9 +136,10 @@ async def lock_imports_until_commit(tx: Transaction) -> bool:
     return held
 
 
+# A payment after the cut-off is only late: it is pending, and needs a person once it is past its term.
 _WITHOUT_OWNER = """
     SELECT count(*) FROM exception_case
-    WHERE organization_id = $1 AND state = 'open' AND owner_id IS NULL
+    WHERE organization_id = $1 AND state = 'open' AND owner_id IS NULL AND reason <> 'after_cut_off'
         AND coalesce(business_day, (opened_at AT TIME ZONE interval '7 hours')::date) <= $2
 """
 
@@ -153,6 +154,7 @@ _OPEN_EXCEPTIONS = """
     SELECT coalesce(bank_account_id, provider_account_id) AS account_id, count(*) AS open
     FROM exception_case
     WHERE organization_id = $1 AND state = 'open' AND num_nonnulls(bank_account_id, provider_account_id) > 0
+        AND reason <> 'after_cut_off'
         AND coalesce(business_day, (opened_at AT TIME ZONE interval '7 hours')::date) <= $2
     GROUP BY coalesce(bank_account_id, provider_account_id)
 """

@@ -15,6 +15,7 @@ from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
 from billing.payments.domain.exception import ExceptionReason
+from billing.reconciliation.domain.match_rules import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,22 +128,27 @@ _LINE_CAUSES = r"""
     ORDER BY line.id
 """
 
-# An item past its term that no line confirms; a payment that an open line may be is decided with that line.
+# An item past its term that no line confirms, and a payment after the cut-off that the statement of its day does not
+# show yet; a payment that an open line may be is decided with that line.
 _ITEM_CAUSES = """
     SELECT item.item_kind, item.item_id, abs(item.amount) AS amount, item.day AS business_day, item.bank_account_id,
         item.provider_account_id, CASE item.item_kind WHEN 'payment' THEN item.item_id END AS payment_id,
         CASE
+            WHEN item.due_on >= $3 THEN 'after_cut_off'
             WHEN item.item_kind IN ('payout', 'card_batch') THEN 'payout_not_seen'
             WHEN item.item_kind = 'payment' AND item.provider_account_id IS NULL THEN 'manual_confirmation_not_seen'
             ELSE 'ledger_only'
         END AS reason
     FROM expected_item AS item
-    WHERE item.organization_id = $1 AND item.day >= $2 AND item.due_on < $3 AND NOT item.is_at_bank
+    WHERE item.organization_id = $1 AND item.day >= $2 AND NOT item.is_at_bank
+        AND (item.due_on < $3 OR item.item_kind = 'payment' AND EXISTS (SELECT FROM payment
+            WHERE payment.organization_id = $1 AND payment.id = item.item_id
+                AND (payment.occurred_at AT TIME ZONE interval '7 hours')::time >= $4))
         AND EXISTS (SELECT FROM bank_statement AS stated
             JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = stated.import_id
                 AND import.state = 'active' AND NOT import.is_intraday
             WHERE stated.organization_id = $1 AND stated.bank_account_id = item.bank_account_id
-                AND stated.to_day >= item.due_on)
+                AND stated.to_day >= CASE WHEN item.due_on < $3 THEN item.due_on ELSE item.day END)
     ORDER BY item.item_kind, item.item_id
 """
 
@@ -166,6 +172,33 @@ _SETTLEMENT_CAUSES = """
     ORDER BY 1, 2
 """
 
+# A payment of a provider that pays out, which its reports of that day or of later days do not state: after the cut-off
+# it is in the next report; past its term it is in the ledger only.
+_UNREPORTED_CAUSES = """
+    SELECT 'payment' AS item_kind, payment.id AS item_id, payment.amount, paid.day AS business_day,
+        NULL::uuid AS bank_account_id, payment.provider_account_id, payment.id AS payment_id,
+        CASE WHEN paid.due_on >= $3 THEN 'after_cut_off' ELSE 'ledger_only' END AS reason
+    FROM payment
+    JOIN provider_channel AS channel ON channel.organization_id = $1
+        AND channel.provider_account_id = payment.provider_account_id AND channel.pays_out
+    CROSS JOIN LATERAL (
+        SELECT (payment.occurred_at AT TIME ZONE interval '7 hours')::date AS day,
+            vienphi_working_day_after((payment.occurred_at AT TIME ZONE interval '7 hours')::date, $5) AS due_on
+    ) AS paid
+    WHERE payment.organization_id = $1 AND payment.method = 'provider'
+        AND payment.occurred_at >= $2::timestamp AT TIME ZONE interval '7 hours'
+        AND (paid.due_on < $3 OR (payment.occurred_at AT TIME ZONE interval '7 hours')::time >= $4)
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'payment' AND linked.item_id = payment.id AND linked.is_live)
+        AND NOT EXISTS (SELECT FROM declared_duplicate AS declared WHERE declared.organization_id = $1
+            AND declared.payment_id = payment.id)
+        AND EXISTS (SELECT FROM active_settlement_line AS line
+            WHERE line.organization_id = $1 AND line.provider_account_id = payment.provider_account_id
+                AND line.occurred_at >= (CASE WHEN paid.due_on < $3 THEN paid.due_on ELSE paid.day END)::timestamp
+                    AT TIME ZONE interval '7 hours')
+    ORDER BY payment.id
+"""
+
 # One exception of a payout whose fees no contract explains.
 _PAYOUT_FEE_CAUSES = """
     SELECT 'payout' AS item_kind, payout.id AS item_id, sum(fee.fee)::bigint AS amount,
@@ -182,12 +215,15 @@ _PAYOUT_FEE_CAUSES = """
 """
 
 
-async def read_causes(tx: Transaction, *, from_day: date, today: date, fee_tolerance: Dong) -> list[Cause]:
+async def read_causes(tx: Transaction, rules: RuleSet, *, from_day: date, today: date) -> list[Cause]:
     """Every cause of the days from `from_day` on; an item that an open line concerns has no cause of its own."""
     organization = tx.organization_id
     lines = [read_row(Cause, row) for row in await tx.fetch(_LINE_CAUSES, organization, from_day)]
-    items = [read_row(Cause, row) for row in await tx.fetch(_ITEM_CAUSES, organization, from_day, today)]
-    reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, fee_tolerance)
+    items = [read_row(Cause, row) for row in await tx.fetch(_ITEM_CAUSES, organization, from_day, today, rules.cut_off)]
+    term = rules.terms.get("payment", 1)
+    unreported = await tx.fetch(_UNREPORTED_CAUSES, organization, from_day, today, rules.cut_off, term)
+    items += [read_row(Cause, row) for row in unreported]
+    reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, rules.fee_tolerance)
     fees = await tx.fetch(_PAYOUT_FEE_CAUSES, organization, from_day)
     concerned = {each for line in lines for each in (line.payment_id, line.concerns_id) if each is not None}
     return [
@@ -199,18 +235,19 @@ async def read_causes(tx: Transaction, *, from_day: date, today: date, fee_toler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownException:
-    """An exception of an item. `is_decided`: a person's decision that stands has closed it."""
+    """An exception of an item, in đồng. `is_decided`: a person's decision that stands has closed it."""
 
     id: UUID
     reason: ExceptionReason
     item_kind: str
     item_id: UUID
+    amount: Dong
     is_open: bool
     is_decided: bool
 
 
 _KNOWN = """
-    SELECT one.id, one.reason, one.item_kind, one.item_id, one.state = 'open' AS is_open,
+    SELECT one.id, one.reason, one.item_kind, one.item_id, one.amount, one.state = 'open' AS is_open,
         one.state = 'closed' AND one.changed_by IS NOT NULL AS is_decided
     FROM exception_case AS one
     WHERE one.organization_id = $1 AND one.item_id IS NOT NULL AND one.reason = ANY ($3::text[])

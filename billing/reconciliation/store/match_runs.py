@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -11,7 +11,7 @@ from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.reconciliation.domain.match_rules import MatchRunState, RuleSet
+from billing.reconciliation.domain.match_rules import CUT_OFF, MatchRunState, RuleSet
 
 _NEWEST = """
     SELECT version, rules FROM match_rule_set WHERE organization_id = $1 ORDER BY version DESC LIMIT 1
@@ -32,6 +32,7 @@ async def read_rule_set(tx: Transaction) -> RuleSet | None:
         code_days=rules["code_days"],
         payout_days=rules["payout_days"],
         terms=rules["terms"],
+        cut_off=time.fromisoformat(rules["cut_off"]) if "cut_off" in rules else CUT_OFF,
     )
 
 

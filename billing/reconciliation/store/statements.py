@@ -261,6 +261,31 @@ async def read_chain(
     return [read_row(Statement, row) for row in rows]
 
 
+_STATEMENT_ID = """
+    SELECT statement.id FROM bank_statement AS statement
+    JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = statement.import_id
+        AND import.state = 'active' AND NOT import.is_intraday
+    WHERE statement.organization_id = $1 AND statement.bank_account_id = $2 AND statement.from_day = $3
+        AND statement.to_day = $4 AND statement.opening = $5 AND statement.closing = $6 AND statement.lines = $7
+    ORDER BY statement.id LIMIT 1
+"""
+
+
+async def find_statement_id(tx: Transaction, bank_account_id: UUID, statement: Statement) -> UUID:
+    """The id of a statement of a chain: that of the first file where several state it."""
+    found: UUID = await tx.fetchval(
+        _STATEMENT_ID,
+        tx.organization_id,
+        bank_account_id,
+        statement.from_day,
+        statement.to_day,
+        statement.opening,
+        statement.closing,
+        statement.line_count,
+    )
+    return found
+
+
 # A statement that ends where another of the same day begins, and has lines in common with it. Of both, one was numbered
 # without the other. A statement that begins where the other begins states its lines rightly.
 _COLLISION = """
