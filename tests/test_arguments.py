@@ -31,6 +31,7 @@ REASONS = {
     "billing/organizations/service/chart.py propose_number": _USE_CASE,
     "billing/reconciliation/service/import_settlement.py import_settlement": _USE_CASE,
     "billing/tariffs/service/price_lists.py import_tariff": _USE_CASE,
+    "billing/visit_accounts/service/desk_screens.py request_for_code": _USE_CASE,
     "billing/visit_accounts/service/exemptions.py propose_exemption": _USE_CASE,
     "billing/visit_accounts/service/hand_overs.py hand_over_cash": _USE_CASE,
     "billing/visit_accounts/service/payment_orders.py create_payment_order": _USE_CASE,

@@ -34,6 +34,7 @@ class PatientKnown(Refused):
 class Identity:
     """The identity of a person. `document` has the fields of the standard, `nationality` and `child_of`.
 
+    `insurance_number` is the last ten digits of the newest insurance card, empty where it has no such number.
     `is_unknown`: nothing identifies the person yet (brought in at night, unconscious).
     """
 
@@ -42,6 +43,7 @@ class Identity:
     citizen_number: str
     hospital_number: str
     document: Mapping[str, Any]
+    insurance_number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class PatientRow:
     citizen_number: str | None
     hospital_number: str | None
     document: Mapping[str, Any] | None
+    insurance_number: str | None = None
 
     @property
     def name(self) -> str:

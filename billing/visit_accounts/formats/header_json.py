@@ -25,6 +25,7 @@ _CHILD_OF = frozenset({"patient_id", "SO_CCCD", "MA_BN"})
 _FROM_PATH = ("MA_LK", "MA_CSKCB")
 _PRICED_KEYS = VISIT_KEYS - {"lines", "patient", *_FROM_PATH}
 _VERSION_MAX = 2**63 - 1
+INSURANCE_NUMBER_LENGTH = 10
 _DEPARTMENTS_MAX = 1000
 _DEPARTMENT_LENGTH_MAX = 100
 
@@ -58,11 +59,21 @@ def read_header(body: Mapping[str, object], *, facility_code: str, ma_lk: str) -
         version=read_version(fields),
         document=document,
         visit=replace(visit, items=()),
-        identity=identity,
+        identity=replace(identity, insurance_number=_insurance_number(visit)),
         department=_last_department(fields),
         is_provisional=fields.flag("is_provisional"),
         appointment=fields.text("appointment", default=""),
     )
+
+
+def _insurance_number(visit: Visit) -> str:
+    """The last ten digits of the newest insurance card; empty without one, or for a temporary code.
+
+    Source: docs/reference/hospital-money.md, §1.2; rule B-001.
+    """
+    newest = max(visit.cards, key=lambda card: card.valid_from, default=None)
+    digits = "" if newest is None else newest.code[-INSURANCE_NUMBER_LENGTH:]
+    return digits if digits.isdigit() and len(digits) == INSURANCE_NUMBER_LENGTH else ""
 
 
 def read_version(fields: Fields) -> int:

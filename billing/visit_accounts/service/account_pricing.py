@@ -6,6 +6,7 @@ A refusal of one item leaves that item without a price and prices the others; a 
 from dataclasses import replace
 
 from billing.core.errors import InvalidValue, NotSupported
+from billing.coverage.domain.price_result import PricedVisit
 from billing.coverage.domain.refusals import PriceNotInForce
 from billing.coverage.service.pricing_inputs import PricingInputs
 from billing.visit_accounts.domain.pricing import AccountPrice, account_price
@@ -16,6 +17,15 @@ _ERROR_LENGTH_MAX = 1000
 
 def price_account(visit: Visit, terms: PricingInputs) -> AccountPrice:
     """The price of a visit at its facility. Never raises for the content: the price states the reason."""
+    priced, error = price_lines(visit, terms)
+    return no_price(error) if priced is None else account_price(priced, error=error)
+
+
+def price_lines(visit: Visit, terms: PricingInputs) -> tuple[PricedVisit | None, str]:
+    """The price of the lines that have one with their applied rules, and why others have none.
+
+    None where the visit has no price. Never raises for the content.
+    """
     reasons: list[str] = []
     left = visit
     while True:
@@ -26,10 +36,10 @@ def price_account(visit: Visit, terms: PricingInputs) -> AccountPrice:
             item: ChargeItem | None = getattr(refusal, "item", None)
             rest = () if item is None else tuple(each for each in left.items if each.key != item.key)
             if item is None or len(rest) == len(left.items):
-                return no_price("; ".join(reasons))
+                return None, "; ".join(reasons)[:_ERROR_LENGTH_MAX]
             left = replace(left, items=rest)
         else:
-            return account_price(priced, error="; ".join(reasons)[:_ERROR_LENGTH_MAX])
+            return priced, "; ".join(reasons)[:_ERROR_LENGTH_MAX]
 
 
 def no_price(reason: str) -> AccountPrice:

@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound
-from billing.core.ids import DepositId, DepositRequestId, OrganizationId, VisitId
+from billing.core.ids import DepositRequestId, OrganizationId, VisitId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
-from billing.ledger.store.journal import write_message
-from billing.payments.domain.deposit import Deposit, DepositClosed, DepositRequest, RequestKind, RequestState
-from billing.payments.service.deposit_requests import request_message, write_request_changes
+from billing.payments.domain.deposit import Deposit, DepositRequest, RequestKind, RequestState
+from billing.payments.service.deposit_requests import write_request_changes
 from billing.payments.store.deposits import (
-    add_deposit,
     add_request,
     lock_deposit_of_visit,
     lock_open_requests,
@@ -40,6 +38,7 @@ from billing.visit_accounts.domain.deposit_request import (
 )
 from billing.visit_accounts.service.account_writes import lock_open_account
 from billing.visit_accounts.service.clearing import update_clearance
+from billing.visit_accounts.service.ticked_lines import announce_request, lock_open_deposit
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.balances import read_balance
 from billing.visit_accounts.store.charges import lock_charges
@@ -92,7 +91,7 @@ async def request_deposit(
         account = await lock_open_account(tx, new.visit_id)
         charges = await lock_charges(tx, new.visit_id)
         lines = line_amounts(charges, new.lines) if new.lines else {}
-        deposit = await _lock_open_deposit(tx, context, account)
+        deposit = await lock_open_deposit(tx, context, account)
         open_requests = await lock_open_requests(tx, deposit.id)
         replaced = await _supersede(tx, new, deposit)
         if lines:
@@ -114,10 +113,10 @@ async def request_deposit(
             requested_at=context.clock(),
         )
         await add_request(tx, added, visit_id=new.visit_id, lines=lines, requested_by=actor.person)
-        await _write_news(tx, context, added, "deposit_requested", actor)
+        await announce_request(tx, context, added, "deposit_requested", actor)
         if replaced is not None:
             await update_requests(tx, [replaced], superseded_by=added.id)
-            await _write_news(tx, context, replaced, "deposit_request_superseded", actor)
+            await announce_request(tx, context, replaced, "deposit_request_superseded", actor)
         await update_clearance(tx, context, new.visit_id)
         await save_result(tx, request, [added.id], now=context.clock())
     context.publish_change(organization_id)
@@ -187,24 +186,8 @@ async def list_requests(
         return await read_requests(tx, part, visit_id=visit_id, state=state)
 
 
-async def _lock_open_deposit(tx: Transaction, context: Context, account: VisitAccount) -> Deposit:
-    """The deposit of an open visit, locked; it is opened with the first request. Raises DepositClosed."""
-    await add_deposit(tx, DepositId(context.ids.new()), account.visit_id, at=context.clock())
-    deposit = await lock_deposit_of_visit(tx, account.visit_id)
-    assert deposit is not None, "it was added"
-    if not deposit.takes_money:
-        raise DepositClosed(f"the deposit of visit {account.ma_lk} is closed by its final bill", field="visit_id")
-    return deposit
-
-
 async def _supersede(tx: Transaction, new: NewRequest, deposit: Deposit) -> DepositRequest | None:
     if new.supersedes is None:
         return None
     locked = (await lock_requests(tx, [new.supersedes])).get(new.supersedes)
     return supersede(locked, deposit_id=deposit.id, kind=new.kind)
-
-
-async def _write_news(tx: Transaction, context: Context, request: DepositRequest, action: str, actor: Actor) -> None:
-    topic, payload = request_message(request)
-    await write_message(tx, context.ids.new(), topic=topic, payload=payload)
-    await note(tx, context, actor, action, ("deposit_request", request.id))

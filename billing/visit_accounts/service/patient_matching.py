@@ -107,6 +107,8 @@ async def _update(tx: Transaction, known: PatientRow, identity: Identity) -> Non
         citizen_number=identity.citizen_number or known.citizen_number or "",
         hospital_number=identity.hospital_number or known.hospital_number or "",
         document=document,
+        insurance_number=identity.insurance_number or known.insurance_number or "",
     )
-    if known.is_unknown or document != known.document:
+    is_changed = document != known.document or merged.insurance_number != (known.insurance_number or "")
+    if known.is_unknown or is_changed:
         await update_identity(tx, known.id, merged, guardian_id=await find_guardian(tx, identity))

@@ -41,6 +41,7 @@ from billing.visit_accounts.service.cash import REFUND_IN_TRANSIT, CashMovement,
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
+from billing.visit_accounts.store.desk_panel import read_received_for_lines
 from billing.visit_accounts.store.receipt_prints import read_print
 from billing.visit_accounts.store.receipts import (
     count_print,
@@ -259,6 +260,10 @@ async def _take_from_target(
     for request, amount in target.requests:
         await apply_to_request(tx, context, request, Dong(-amount))
     if target.deposit is not None:
+        # Free money of a deposit may have paid lines that no receipt names: what is left must still pay them.
+        held = target.deposit.give_back(receipt.amount).held
+        if held < await read_received_for_lines(tx, target.deposit.visit_id):
+            raise ReceiptMoneyUsed("the money of this receipt pays ordered lines; return them by a refund first")
         await update_clearance(tx, context, target.deposit.visit_id)
 
 

@@ -26,7 +26,7 @@ async def lock_patient_numbers(tx: Transaction, identity: Identity) -> None:
 
 _FIND_BY_NUMBER = """
     SELECT patient.id, patient.is_unknown, patient.guardian_id, patient.merged_into, patient.created_at,
-        identity.citizen_number, identity.hospital_number, identity.document
+        identity.citizen_number, identity.hospital_number, identity.insurance_number, identity.document
     FROM patient_identity AS identity
     JOIN patient ON patient.organization_id = $1 AND patient.id = identity.patient_id
     WHERE identity.organization_id = $1 AND patient.merged_into IS NULL
@@ -43,7 +43,7 @@ async def find_patients(tx: Transaction, *, citizen_number: str = "", hospital_n
 
 _READ_PATIENT = """
     SELECT patient.id, patient.is_unknown, patient.guardian_id, patient.merged_into, patient.created_at,
-        identity.citizen_number, identity.hospital_number, identity.document
+        identity.citizen_number, identity.hospital_number, identity.insurance_number, identity.document
     FROM patient
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = patient.id
     WHERE patient.organization_id = $1 AND patient.id = $2
@@ -84,10 +84,12 @@ _ADD_PATIENT = """
 """
 
 _WRITE_IDENTITY = """
-    INSERT INTO patient_identity (organization_id, patient_id, citizen_number, hospital_number, document)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO patient_identity (organization_id, patient_id, citizen_number, hospital_number, document,
+        insurance_number)
+    VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (organization_id, patient_id) DO UPDATE SET citizen_number = excluded.citizen_number,
-        hospital_number = excluded.hospital_number, document = excluded.document
+        hospital_number = excluded.hospital_number, document = excluded.document,
+        insurance_number = excluded.insurance_number
 """
 
 
@@ -120,6 +122,7 @@ async def _write_identity(tx: Transaction, patient_id: PatientId, identity: Iden
         identity.citizen_number,
         identity.hospital_number,
         dict(identity.document),
+        identity.insurance_number,
     )
 
 

@@ -1,0 +1,94 @@
+"""Find visits at the desk by what was scanned or typed, and list the queue of a facility. Reads only.
+
+Source: docs/ux.md, Cashier.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from billing.core.ids import FacilityId, OrganizationId, VisitId
+from billing.core.text import normalize_heading
+from billing.db.context import Context
+from billing.db.database import Transaction
+from billing.visit_accounts.domain.account import AccountState
+from billing.visit_accounts.domain.desk_search import ReadScan, ScanKind, read_scan
+from billing.visit_accounts.store.desk_queue import (
+    QueuedVisit,
+    find_patients_by_number,
+    find_visits_by_code,
+    find_visits_by_ma_lk,
+    find_visits_by_order,
+    find_visits_by_receipt,
+    read_queue,
+    read_queued_visits,
+    read_visits_of_patients,
+)
+
+QUEUE_AGE = timedelta(hours=24)
+"""Visits that were opened longer ago are found by a search; the queue does not list them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundVisits:
+    """The visits of a text, and what it was read as."""
+
+    scan: ReadScan
+    visits: Sequence[QueuedVisit]
+
+    @property
+    def only(self) -> QueuedVisit | None:
+        """The one visit that a scan opens at once: the only one, or the only open one."""
+        if len(self.visits) == 1:
+            return self.visits[0]
+        still_open = [visit for visit in self.visits if visit.state is AccountState.OPEN]
+        return still_open[0] if len(still_open) == 1 and self.scan.kind is not ScanKind.TEXT else None
+
+
+async def find_at_desk(
+    context: Context,
+    organization_id: OrganizationId,
+    written: str,
+    *,
+    facility_id: FacilityId,
+    facility_codes: Collection[str] | None = None,
+) -> FoundVisits:
+    """The visits of a scanned or typed text. A name is looked for in the queue of the facility.
+
+    `facility_codes` are those that the caller reaches, None for all.
+    """
+    scan = read_scan(written)
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        visits = await _find(tx, scan)
+        if not visits and scan.kind is ScanKind.TEXT and scan.text:
+            wanted = normalize_heading(scan.text)
+            queue = await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
+            visits = [visit for visit in queue if wanted and wanted in normalize_heading(visit.name)]
+    reached = [visit for visit in visits if facility_codes is None or visit.facility_code in facility_codes]
+    return FoundVisits(scan=scan, visits=reached)
+
+
+async def list_queue(context: Context, organization_id: OrganizationId, facility_id: FacilityId) -> list[QueuedVisit]:
+    """The visits of a facility that wait for payment, the longest waiting first."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
+
+
+async def _find(tx: Transaction, scan: ReadScan) -> list[QueuedVisit]:
+    visit_ids: list[VisitId] = []
+    if scan.receipt is not None:
+        series, year, number = scan.receipt
+        visit_ids = await find_visits_by_receipt(tx, series=series, year=year, number=number)
+    elif scan.payment_code is not None:
+        visit_ids = await find_visits_by_code(tx, scan.payment_code)
+    if not visit_ids and scan.text:
+        visit_ids = await find_visits_by_ma_lk(tx, scan.text) or await find_visits_by_order(tx, scan.text)
+    if visit_ids:
+        return await read_queued_visits(tx, visit_ids)
+    patients = await find_patients_by_number(
+        tx,
+        citizen_number=scan.citizen_number,
+        insurance_number=scan.insurance_number,
+        hospital_number=scan.text if scan.kind is ScanKind.TEXT else "",
+    )
+    return await read_visits_of_patients(tx, patients) if patients else []
