@@ -1,4 +1,4 @@
-"""One and three cycles of killing, on a server, a service and a bank of their own; `make chaos CYCLES=200` runs more."""
+"""Cycles of killing, on a server, a service and a bank of their own; `make chaos CYCLES=200` runs more."""
 
 import pytest
 
