@@ -23,7 +23,7 @@ from billing.payments.service.feeds import poll_feed
 from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import poll_due_payments
 from billing.payments.service.provider_refunds import run_due_refunds
-from billing.reconciliation.service.find_exceptions import find_exceptions_once
+from billing.reconciliation.service.find_exceptions import ExceptionRounds
 from billing.reconciliation.service.match_lines import match_arrived_lines
 from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
 from billing.visit_accounts.service.guarantees import expire_guarantees_once
@@ -114,8 +114,10 @@ def _loops_of_organizations(
         delivered = await purge_once(context, organization_id, timedelta(days=retention.delivered_days))
         return delivered + await erase_once(context, organization_id, retention)
 
-    async def find_exceptions(context: PaymentContext, organization_id: OrganizationId) -> int:
-        found = await find_exceptions_once(context, organization_id)
+    rounds = ExceptionRounds(context)
+
+    async def find_exceptions(_context: PaymentContext, organization_id: OrganizationId) -> int:
+        found = await rounds.run_once(organization_id)
         return found.opened + found.closed
 
     tasks: list[tuple[str, float, Task]] = [

@@ -6,7 +6,7 @@ disagreement that a person decided stays decided. Source: docs/reconciliation.md
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from billing.core.clock import business_date
@@ -15,6 +15,7 @@ from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionReason, ExceptionState, policy_of
 from billing.payments.service.context import PaymentContext
+from billing.reconciliation.domain.match_rules import RuleSet
 from billing.reconciliation.domain.statement_chain import BreakKind
 from billing.reconciliation.service.chain_breaks import find_breaks
 from billing.reconciliation.service.deciding import close_cases
@@ -27,12 +28,19 @@ from billing.reconciliation.store.exception_causes import (
     read_causes,
     read_known,
 )
+from billing.reconciliation.store.exception_changes import find_first_changed_day
 from billing.reconciliation.store.exceptions import lock_cases
 from billing.reconciliation.store.imports import read_bank_account_ids
 from billing.reconciliation.store.statements import find_statement_id
 
 EXAMINED_FOR = timedelta(days=120)
 """How old a line or item may be; matching visits the same days."""
+
+COMPLETE_EACH = timedelta(hours=1)
+"""How often a round of the worker examines every day."""
+
+_OVERLAP = timedelta(minutes=5)
+"""A transaction that was under way in a round commits within this time."""
 
 DETECTED = (
     ExceptionReason.CALLBACK_MISSING,
@@ -64,8 +72,41 @@ class FoundExceptions:
     closed: int
 
 
-async def find_exceptions_once(context: PaymentContext, organization_id: OrganizationId) -> FoundExceptions:
-    """Open and close the exceptions of one organization. Nothing is done before its first import. Raises NoOpenDay."""
+class ExceptionRounds:
+    """The rounds of one process. The first one of a day and of each hour examines every day; the others, what changed.
+
+    A payment that gives an open line another reason, or a contract of fees, counts from the next such round on.
+    """
+
+    def __init__(self, context: PaymentContext) -> None:
+        self._context = context
+        self._complete_at: dict[OrganizationId, datetime] = {}
+        self._examined_at: dict[OrganizationId, datetime] = {}
+
+    async def run_once(self, organization_id: OrganizationId) -> FoundExceptions:
+        """One round of an organization. Raises NoOpenDay."""
+        now = self._context.clock()
+        complete_at = self._complete_at.get(organization_id)
+        is_complete = (
+            complete_at is None
+            or now - complete_at >= COMPLETE_EACH
+            or business_date(now) != business_date(complete_at)
+        )
+        since = None if is_complete else self._examined_at[organization_id] - _OVERLAP
+        found = await find_exceptions_once(self._context, organization_id, since=since)
+        self._examined_at[organization_id] = now
+        if is_complete:
+            self._complete_at[organization_id] = now
+        return found
+
+
+async def find_exceptions_once(
+    context: PaymentContext, organization_id: OrganizationId, *, since: datetime | None = None
+) -> FoundExceptions:
+    """Open and close the exceptions of one organization. Nothing is done before its first import. Raises NoOpenDay.
+
+    `since`: only the days that imports or matches have changed since then are examined; None: the last 120 days.
+    """
     now = context.clock()
     today = business_date(now)
     from_day = today - EXAMINED_FOR
@@ -73,6 +114,11 @@ async def find_exceptions_once(context: PaymentContext, organization_id: Organiz
         if not await has_import(tx):
             return FoundExceptions(0, 0)
         rules = await current_rules(tx, context)
+        if since is not None:
+            changed = await find_first_changed_day(tx, since=since, days_before=_days_before(rules))
+            if changed is None:
+                return FoundExceptions(0, 0)
+            from_day = max(from_day, changed)
         causes = await read_causes(tx, rules, from_day=from_day, today=today)
         causes += await _find_gaps(tx, from_day)
         known = await read_known(tx, DETECTED, from_day=from_day)
@@ -88,6 +134,11 @@ async def find_exceptions_once(context: PaymentContext, organization_id: Organiz
     if opened or closed:
         context.publish_change(organization_id)
     return FoundExceptions(opened, closed)
+
+
+def _days_before(rules: RuleSet) -> int:
+    """How many days before its term an item may be: the longest term in working days, and ten days of a line."""
+    return max(10, 2 * max(rules.terms.values(), default=1) + 4)
 
 
 async def _find_gaps(tx: Transaction, from_day: date) -> list[Cause]:

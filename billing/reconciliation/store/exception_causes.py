@@ -6,10 +6,10 @@ docs/reconciliation.md, Exceptions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from billing.core.ids import PaymentId, PersonId, ProviderAccountId
+from billing.core.ids import PaymentId, PersonId, ProviderAccountId, uuid7
 from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import Transaction
@@ -55,12 +55,13 @@ _LINE_CAUSES = r"""
     WITH open_line AS MATERIALIZED (
         SELECT line.*, written.text FROM active_statement_line AS line
         LEFT JOIN statement_line_text AS written ON written.organization_id = $1 AND written.line_id = line.id
-        WHERE line.organization_id = $1 AND line.booked_on >= $2 AND NOT line.is_tentative
+        WHERE line.organization_id = $1 AND line.booked_on >= $2 AND line.id >= $3 AND NOT line.is_tentative
             AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
                 AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
     ), waiting AS MATERIALIZED (
         SELECT item.* FROM expected_item AS item
-        WHERE item.organization_id = $1 AND item.day >= $2 - 10 AND NOT item.is_at_bank AND item.amount > 0
+        WHERE item.organization_id = $1 AND item.day >= $2 - 10 AND item.item_id >= $3 AND NOT item.is_at_bank
+            AND item.amount > 0
             AND EXISTS (SELECT FROM open_line)
     )
     SELECT 'statement_line' AS item_kind, line.id AS item_id, abs(line.amount) AS amount,
@@ -140,7 +141,7 @@ _ITEM_CAUSES = """
             ELSE 'ledger_only'
         END AS reason
     FROM expected_item AS item
-    WHERE item.organization_id = $1 AND item.day >= $2 AND NOT item.is_at_bank
+    WHERE item.organization_id = $1 AND item.day >= $2 AND item.item_id >= $5 AND NOT item.is_at_bank
         AND (item.due_on < $3 OR item.item_kind = 'payment' AND EXISTS (SELECT FROM payment
             WHERE payment.organization_id = $1 AND payment.id = item.item_id
                 AND (payment.occurred_at AT TIME ZONE interval '7 hours')::time >= $4))
@@ -157,7 +158,7 @@ _SETTLEMENT_CAUSES = """
         coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) AS business_day,
         NULL::uuid AS bank_account_id, line.provider_account_id, NULL::uuid AS payment_id, 'provider_only' AS reason
     FROM active_settlement_line AS line
-    WHERE line.organization_id = $1
+    WHERE line.organization_id = $1 AND line.id >= $5
         AND coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) >= $2
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
             AND linked.item_kind = 'settlement_line' AND linked.item_id = line.id AND linked.is_live)
@@ -167,7 +168,8 @@ _SETTLEMENT_CAUSES = """
         fee.provider_account_id, NULL, 'fee_variance'
     FROM settlement_fee AS fee
     JOIN settlement_line AS line ON line.organization_id = $1 AND line.id = fee.settlement_line_id
-    WHERE fee.organization_id = $1 AND fee.movement = 'received' AND abs(fee.fee - fee.expected_fee) > $4
+    WHERE fee.organization_id = $1 AND fee.settlement_line_id >= $5 AND fee.movement = 'received'
+        AND abs(fee.fee - fee.expected_fee) > $4
         AND coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) >= $2
     ORDER BY 1, 2
 """
@@ -185,7 +187,7 @@ _UNREPORTED_CAUSES = """
         SELECT (payment.occurred_at AT TIME ZONE interval '7 hours')::date AS day,
             vienphi_working_day_after((payment.occurred_at AT TIME ZONE interval '7 hours')::date, $5) AS due_on
     ) AS paid
-    WHERE payment.organization_id = $1 AND payment.method = 'provider'
+    WHERE payment.organization_id = $1 AND payment.id >= $6 AND payment.method = 'provider'
         AND payment.occurred_at >= $2::timestamp AT TIME ZONE interval '7 hours'
         AND (paid.due_on < $3 OR (payment.occurred_at AT TIME ZONE interval '7 hours')::time >= $4)
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
@@ -216,21 +218,36 @@ _PAYOUT_FEE_CAUSES = """
 
 
 async def read_causes(tx: Transaction, rules: RuleSet, *, from_day: date, today: date) -> list[Cause]:
-    """Every cause of the days from `from_day` on; an item that an open line concerns has no cause of its own."""
-    organization = tx.organization_id
-    lines = [read_row(Cause, row) for row in await tx.fetch(_LINE_CAUSES, organization, from_day)]
-    items = [read_row(Cause, row) for row in await tx.fetch(_ITEM_CAUSES, organization, from_day, today, rules.cut_off)]
+    """Every cause of the days from `from_day` on; an item that an open line concerns has no cause of its own.
+
+    Rows whose ids are older than the days are not read.
+    """
+    organization, since_id = tx.organization_id, _first_id(from_day)
+    line_day = from_day - timedelta(days=1)  # a line of the day before may concern an item of the first day
+    lines = [read_row(Cause, row) for row in await tx.fetch(_LINE_CAUSES, organization, line_day, since_id)]
+    due = await tx.fetch(_ITEM_CAUSES, organization, from_day, today, rules.cut_off, since_id)
+    items = [read_row(Cause, row) for row in due]
     term = rules.terms.get("payment", 1)
-    unreported = await tx.fetch(_UNREPORTED_CAUSES, organization, from_day, today, rules.cut_off, term)
+    unreported = await tx.fetch(_UNREPORTED_CAUSES, organization, from_day, today, rules.cut_off, term, since_id)
     items += [read_row(Cause, row) for row in unreported]
-    reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, rules.fee_tolerance)
+    reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, rules.fee_tolerance, since_id)
     fees = await tx.fetch(_PAYOUT_FEE_CAUSES, organization, from_day)
     concerned = {each for line in lines for each in (line.payment_id, line.concerns_id) if each is not None}
     return [
-        *lines,
+        *(line for line in lines if line.business_day >= from_day),
         *(item for item in items if item.item_id not in concerned),
         *(read_row(Cause, row) for row in (*reported, *fees)),
     ]
+
+
+_WRITTEN_BEFORE = timedelta(days=60)
+"""How long before its day a row may be written: a refund is requested, or a payout announced."""
+
+
+def _first_id(day: date) -> UUID:
+    """The smallest id of the rows of a day: an id contains the time at which the row was written."""
+    begin = datetime.combine(day - _WRITTEN_BEFORE, time(), tzinfo=UTC)
+    return uuid7(int(begin.timestamp() * 1000), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

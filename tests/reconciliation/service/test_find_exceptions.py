@@ -13,6 +13,7 @@ from tests.flow import OWED, PaymentFlow
 from tests.reconciliation.builders import MatchingFlow
 from tests.reconciliation.service.exceptions_desk import ORGANIZATION, ExceptionDesk, open_exception_desk
 
+A_MINUTE = timedelta(minutes=1)
 NOTHING_CHANGED = FoundExceptions(0, 0)
 
 
@@ -33,8 +34,9 @@ async def _paid(own: MatchingFlow, transaction: str, ma_lk: str = "LK0001", **ch
 
 
 async def _find(own: MatchingFlow) -> FoundExceptions:
+    """A round over what has changed, which a complete round confirms."""
     await own.match()
-    found = await find_exceptions_once(own.flow.context, ORGANIZATION)
+    found = await find_exceptions_once(own.flow.context, ORGANIZATION, since=own.flow.context.clock() - A_MINUTE)
     assert await find_exceptions_once(own.flow.context, ORGANIZATION) == NOTHING_CHANGED, "a round is repeated"
     return found
 
