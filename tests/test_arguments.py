@@ -43,6 +43,7 @@ REASONS = {
     "billing/payments/service/refunding.py complete": _STEP,
     "billing/visit_accounts/service/visit_messages.py _write": _STEP,
     "billing/organizations/store/organizations.py add_facility": _COLUMNS,
+    "billing/organizations/store/sign_in_accounts.py add_account": _COLUMNS,
     "billing/organizations/store/organizations.py add_provider_account": _COLUMNS,
     "billing/payments/store/dead_letters.py add_dead_letter": _COLUMNS,
     "billing/payments/store/polls.py record_answer": _COLUMNS,

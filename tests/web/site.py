@@ -99,12 +99,14 @@ class Site:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def as_owner(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Run one statement as the owner, within the hospital's rows."""
+    async def as_owner(
+        self, statement: str, *arguments: object, organization: int | None = None
+    ) -> list[asyncpg.Record]:
+        """Run one statement as the owner, within the hospital's rows or those of another organization."""
         connection = await asyncpg.connect(self.database.owner_url)
         try:
-            organization = str(self.hospital.organization_id)
-            await connection.execute("SELECT set_config('vienphi.organization', $1, false)", organization)
+            number = str(organization or self.hospital.organization_id)
+            await connection.execute("SELECT set_config('vienphi.organization', $1, false)", number)
             return await connection.fetch(statement, *arguments)
         finally:
             await connection.close()

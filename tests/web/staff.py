@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from html import unescape
 from secrets import token_urlsafe
 from urllib.parse import urlsplit
@@ -74,19 +75,21 @@ async def signed_in(
     name: str = "",
     facility_codes: Collection[str] | None = None,
     language: str = "vi",
+    organization: int | None = None,
 ) -> AsyncIterator[Staff]:
-    """A person with these roles, signed in."""
-    organization_id: OrganizationId = site.hospital.organization_id
+    """A person with these roles, signed in; of the hospital, or of another organization."""
+    organization_id = OrganizationId(organization or site.hospital.organization_id)
     now: datetime = site.context.clock()
     person_id = PersonId(site.context.ids.new())
     login_name = f"nguoi{person_id.hex[-10:]}"
     secret = token_urlsafe(32)
     words = sorted(role.value for role in roles)
-    await site.as_owner(_ADD_PERSON, organization_id, person_id, name or f"Người {login_name}", words)
+    as_owner = partial(site.as_owner, organization=organization_id)
+    await as_owner(_ADD_PERSON, organization_id, person_id, name or f"Người {login_name}", words)
     codes = None if facility_codes is None else sorted(facility_codes)
-    await site.as_owner(_ADD_ACCOUNT, organization_id, person_id, login_name, PASSWORD_HASH, now, codes, language)
+    await as_owner(_ADD_ACCOUNT, organization_id, person_id, login_name, PASSWORD_HASH, now, codes, language)
     values = (organization_id, site.context.ids.new(), person_id, hash_secret(secret), desk_id, now)
-    await site.as_owner(_ADD_SESSION, *values, now + timedelta(hours=13))
+    await as_owner(_ADD_SESSION, *values, now + timedelta(hours=13))
     cookie = write_cookie(organization_id, secret)
     async with httpx.AsyncClient(base_url=site.address, timeout=20, cookies={"vienphi": cookie}) as client:
         yield Staff(person_id, login_name, cookie, form_token(secret), client)

@@ -4,6 +4,7 @@ A step of `sign_in_accounts.py` and `sessions.py`. Source: RFC 9106 §4; docs/de
 """
 
 import asyncio
+import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,7 +24,7 @@ class Passwords:
     async def hash(self, secret: str) -> str:
         """The hash of a password or PIN, with its salt and its costs."""
         async with self._running:
-            return await asyncio.to_thread(self._hasher.hash, secret)
+            return await asyncio.to_thread(self._hasher.hash, _composed(secret))
 
     async def verify(self, stored: str | None, given: str) -> bool:
         """Whether `given` is the secret of a hash. None takes as long: it is unknown whether an account exists."""
@@ -36,10 +37,15 @@ class Passwords:
 
     async def _verify(self, stored: str, given: str) -> bool:
         async with self._running:
-            return await asyncio.to_thread(self._matches, stored, given)
+            return await asyncio.to_thread(self._matches, stored, _composed(given))
 
     def _matches(self, stored: str, given: str) -> bool:
         try:
             return self._hasher.verify(stored, given)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _composed(secret: str) -> str:
+    """One form of a text for every keyboard: a Vietnamese input method may send marks apart from their letters."""
+    return unicodedata.normalize("NFC", secret)

@@ -54,10 +54,11 @@ async def add_account(
     password_hash: str,
     at: datetime,
     facility_codes: Collection[str] | None,
+    must_change: bool,
 ) -> None:
-    """Add the account of a person, whose password someone else has set: the person must change it."""
+    """Add the account of a person, who `must_change` a password that somebody else has set."""
     codes = None if facility_codes is None else sorted(facility_codes)
-    await tx.execute(_ADD, tx.organization_id, person_id, login_name, password_hash, at, True, codes)
+    await tx.execute(_ADD, tx.organization_id, person_id, login_name, password_hash, at, must_change, codes)
 
 
 _SET_HASH = """

@@ -10,10 +10,9 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from billing.core.actor import Role
-from billing.core.errors import BillingError
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.domain.sessions import Session, SessionDesk, form_token, split_cookie
-from billing.organizations.service.api_keys import Caller, NotAuthenticated
+from billing.organizations.service.api_keys import Caller, NotAuthenticated, NotPermitted
 from billing.organizations.service.sessions import find_session
 from billing.web.app_state import LOG_FIELDS, app_state
 from billing.web.client_address import source_address
@@ -31,7 +30,7 @@ _KNOWN_MAX = 10_000
 _NO_SESSION = NotAuthenticated("sign in")
 
 
-class FormNotOurs(BillingError):
+class FormNotOurs(NotPermitted):
     """A form without the token of the session, or from another site."""
 
     code = "form_not_ours"
