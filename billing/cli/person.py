@@ -48,9 +48,15 @@ def list_(config: Path | None, number: int) -> None:
 @click.option("--facility", "facilities", multiple=True, help="MA_CSKCB of a facility; without it all facilities.")
 @click.pass_obj
 def add(
-    config: Path | None, number: int, name: str, login_name: str, roles: tuple[str, ...], facilities: tuple[str, ...]
+    config: Path | None,
+    *,
+    number: int,
+    name: str,
+    login_name: str,
+    roles: tuple[str, ...],
+    facilities: tuple[str, ...],
 ) -> None:
-    """Add a person who signs in to the screens; prints a password, which the person must change at the first sign-in."""
+    """Add a person who signs in to the screens; prints a password that the person must change at the first sign-in."""
     new = NewAccount(
         person_name=name,
         roles=[Role(role) for role in roles],

@@ -1,5 +1,7 @@
-"""Sign-in accounts: their owner's command adds them; persons change their own password and PIN; administrators set those
-of others, disable accounts and end sessions. Use cases.
+"""Sign-in accounts. Use cases.
+
+The owner's command adds them. Persons change their own password and PIN; administrators set those of others, disable
+accounts and end sessions.
 
 The service's role can add no account: `SignInSetup` needs the owner's. Source: docs/design.md §3.8.
 """

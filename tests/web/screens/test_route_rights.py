@@ -1,6 +1,6 @@
 """Every route of the screens with every role and with none: exactly the table; ids of another organization are unknown.
 
-A route that answers a signed-in person opens a page, or rejects the empty form; it never answers 403. Source: docs/rights.md.
+A route that a person may use opens a page, or rejects the empty form; it never answers 403. Source: docs/rights.md.
 """
 
 import re

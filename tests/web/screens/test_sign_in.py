@@ -166,7 +166,7 @@ async def test_session_ends_by_age_without_use_and_by_a_person(site: Site, colum
         await enter(client)
         past = site.context.clock() - timedelta(hours=2)
         created = "created_at = $1::timestamptz - interval '1 day', " if column == "expires_at" else ""
-        await site.as_owner(f"UPDATE screen_session SET {created}{column} = $1", past)  # noqa: S608
+        await site.as_owner(f"UPDATE screen_session SET {created}{column} = $1", past)
         answer = await client.get("/my/sessions")
 
     assert answer.status_code == 303
