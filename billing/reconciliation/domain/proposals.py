@@ -1,17 +1,17 @@
 """Ranked proposals for an open line: items that resemble it, with the reasons. A proposal is never booked.
 
 The score is a sum of points: equal amount, similar code, equal or similar bank reference, near day. Texts are compared
-by `difflib`, without a further dependency: an open line has few items of its amount. Source: docs/design.md §8,
-Extraction; docs/reconciliation.md, Matching.
+by rapidfuzz (decision 0023). Source: docs/design.md §8, Extraction; docs/reconciliation.md, Matching.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import SequenceMatcher
 from itertools import pairwise
 from uuid import UUID
+
+from rapidfuzz import fuzz, process
 
 from billing.core.text import upper_without_marks
 from billing.reconciliation.domain.match_rules import ItemKind, OpenLine
@@ -20,6 +20,7 @@ SIMILAR = 0.7
 """Two texts are similar from this ratio on: a code of nine characters with two wrong ones."""
 
 _AMOUNT, _CODE, _REFERENCE, _DAY = 50, 30, 15, 5
+_LENGTHS_DIFFER_MAX = 3
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Z]+")
 
 
@@ -55,14 +56,11 @@ def _propose(line: OpenLine, words: Sequence[str], item: ProposedItem) -> Propos
     points: list[tuple[str, float]] = []
     if item.expected == line.amount:
         points.append(("amount", _AMOUNT))
-    code = max((_likeness(item.code, each) for each in (*line.codes, *words)), default=0.0) if item.code else 0.0
-    if code >= SIMILAR:
+    code = _likeness(item.code, (*line.codes, *words))
+    if code:
         points.append(("code" if code == 1 else "similar_code", _CODE * code))
-    names = (line.bank_reference, *words)
-    reference = (
-        max((_likeness(item.bank_reference, each) for each in names), default=0.0) if item.bank_reference else 0.0
-    )
-    if reference >= SIMILAR:
+    reference = _likeness(item.bank_reference, (line.bank_reference, *words))
+    if reference:
         points.append(("reference" if reference == 1 else "similar_reference", _REFERENCE * reference))
     if not points:
         return None
@@ -83,10 +81,10 @@ def _words(text: str) -> list[str]:
     return words + [first + second for first, second in pairwise(words)]
 
 
-def _likeness(name: str, text: str) -> float:
-    first, second = name.upper(), text.upper()
-    if first == second:
-        return 1.0
-    if not second or abs(len(first) - len(second)) > 3:
+def _likeness(name: str, texts: Sequence[str]) -> float:
+    """How much the text that is most like a name resembles it: 0, or `SIMILAR` to 1."""
+    if not name:
         return 0.0
-    return SequenceMatcher(None, first, second, autojunk=False).ratio()
+    texts = [each.upper() for each in texts if abs(len(name) - len(each)) <= _LENGTHS_DIFFER_MAX]
+    best = process.extractOne(name.upper(), texts, scorer=fuzz.ratio, score_cutoff=100 * SIMILAR)
+    return 0.0 if best is None else best[1] / 100
