@@ -103,6 +103,17 @@ class Shares:
         return replace(self, patient=Dong(self.patient - amount), private=Dong(self.private + amount))
 
 
+def sum_shares(shares: Iterable[Shares]) -> Shares:
+    """The sum of shares, payer by payer."""
+    patient = other = insurer = private = 0
+    for each in shares:
+        patient += each.patient
+        other += each.other
+        insurer += each.insurer
+        private += each.private
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
+
+
 def to_dong(*, patient: Decimal, other: Decimal, insurer: Decimal) -> Shares:
     """Convert a split rounded to two decimals into whole đồng that sum to the rounded total.
 

@@ -13,7 +13,7 @@ from billing.checkout.service.intents import find_intent, open_intent
 from billing.core.errors import Refused
 from billing.core.ids import RefundId, ShiftId, VisitId
 from billing.core.money import Dong
-from billing.invoices.store.corrections import read_billed
+from billing.invoices.store.corrections import read_visit_invoices
 from billing.ops.approval_kinds import approve_subject
 from billing.organizations.service.approvals import ApprovalKind
 from billing.payments.domain.refund import RefundWay
@@ -144,7 +144,7 @@ class VisitScene:
         for act in ("refund", "reopen", "close shift", "accept hand-over", "final bill"):
             assert winners.count(act) <= 1, f"{act} was done twice"
         async with context.database.transaction(ORGANIZATION) as tx:
-            assert all(one.invoice.owed >= 0 for one in await read_billed(tx, self.visit_id))
+            assert all(invoice.owed >= 0 for invoice in await read_visit_invoices(tx, self.visit_id))
         await self._check_drawer(winners)
         is_closed = view.account.state is AccountState.CLOSED
         assert is_closed or "final bill" not in winners or "reopen" in winners or self.is_closed
@@ -184,8 +184,8 @@ class VisitScene:
             await self._take(_COLLECTED, {"amount": Dong(_COLLECTED)})
             return
         async with self.flow.context.database.transaction(ORGANIZATION) as tx:
-            [billed, *_] = await read_billed(tx, self.visit_id)
-        await self._take(_COLLECTED, {"invoice_id": billed.invoice.id})
+            [invoice, *_] = await read_visit_invoices(tx, self.visit_id)
+        await self._take(_COLLECTED, {"invoice_id": invoice.id})
 
     async def _cancel_line(self) -> None:
         await cancel_charge(

@@ -5,9 +5,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from billing.core.clock import business_date
-from billing.core.money import Dong
-from billing.invoices.domain.correction import BilledInvoice
-from billing.invoices.store.corrections import read_billed
+from billing.core.money import Dong, Shares
+from billing.invoices.store.corrections import read_billed_shares
 from billing.ops.approval_kinds import approve_subject
 from billing.organizations.domain.approval import ApprovalKind
 from billing.visit_accounts.domain.final_bill import FinalBill
@@ -65,6 +64,7 @@ class Stay:
         )
         return await agree_debt(self.desk.context, ORGANIZATION, self.visit.open.visit_id, new, actor=self.desk.cashier)
 
-    async def billed(self) -> list[BilledInvoice]:
+    async def billed(self) -> list[Shares]:
+        """The shares of each invoice at its corrected price, the oldest first."""
         async with self.desk.context.database.transaction(ORGANIZATION) as tx:
-            return await read_billed(tx, self.visit.open.visit_id)
+            return list((await read_billed_shares(tx, self.visit.open.visit_id)).values())

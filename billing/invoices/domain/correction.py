@@ -6,15 +6,13 @@ oldest, so that no share and no amount owed becomes negative. Source: docs/desig
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
 from uuid import UUID
 
 from billing.core.ids import InvoiceId
 from billing.core.money import Dong, Shares
-from billing.invoices.domain.invoice import Invoice
 from billing.visits.domain.visit import Table
 
 
@@ -40,6 +38,15 @@ class ShareChanges:
     def total(self) -> int:
         return self.patient + self.other + self.insurer + self.private
 
+    def apply_to(self, shares: Shares) -> Shares:
+        """The shares after these changes."""
+        return Shares(
+            patient=Dong(shares.patient + self.patient),
+            other=Dong(shares.other + self.other),
+            insurer=Dong(shares.insurer + self.insurer),
+            private=Dong(shares.private + self.private),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reduction:
@@ -52,27 +59,6 @@ class Reduction:
     id: UUID
     amount: Dong
     fund: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BilledInvoice:
-    """An issued invoice with its shares at the corrected price, and its part of each reduction by id, in đồng."""
-
-    invoice: Invoice
-    shares: Shares
-    reductions: Mapping[UUID, int] = field(default_factory=dict)
-
-    def with_price(self, changes: ShareChanges) -> Self:
-        """The invoice after a correction of its price; the amount owed is not computed here."""
-        return replace(
-            self,
-            shares=Shares(
-                patient=Dong(self.shares.patient + changes.patient),
-                other=Dong(self.shares.other + changes.other),
-                insurer=Dong(self.shares.insurer + changes.insurer),
-                private=Dong(self.shares.private + changes.private),
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,22 +113,22 @@ def changed_lines(before: Sequence[CorrectedLine], after: Sequence[CorrectedLine
     return changes
 
 
-def price_corrections(whole: Shares, billed: Sequence[BilledInvoice]) -> list[Correction]:
-    """The corrections that bring the invoices of a visit, the oldest first, to its new price to the đồng.
+def price_corrections(whole: Shares, billed: Mapping[InvoiceId, Shares]) -> list[Correction]:
+    """The corrections that bring the invoices of a visit to its new price to the đồng.
 
-    What a payer owes more goes to the newest invoice; what it owes less is taken from the newest one first, at most its
-    share of each.
+    `billed` are the shares of each invoice as corrected before, the oldest first. What a payer owes more goes to the
+    newest invoice; what it owes less is taken from the newest one first, at most its share of each.
     """
-    newest_first = billed[::-1]
-    changes: dict[InvoiceId, dict[str, int]] = {one.invoice.id: {} for one in newest_first}
+    newest_first = [*billed.items()][::-1]
+    changes: dict[InvoiceId, dict[str, int]] = {invoice_id: {} for invoice_id, _ in newest_first}
     for payer in _PAYERS:
-        difference = getattr(whole, payer) - sum(getattr(one.shares, payer) for one in billed)
-        for one in newest_first:
+        difference = getattr(whole, payer) - sum(getattr(shares, payer) for shares in billed.values())
+        for invoice_id, shares in newest_first:
             if difference == 0:
                 break
-            change = difference if difference > 0 else -min(-difference, getattr(one.shares, payer))
+            change = difference if difference > 0 else -min(-difference, getattr(shares, payer))
             if change:
-                changes[one.invoice.id][payer] = change
+                changes[invoice_id][payer] = change
             difference -= change
     return [
         Correction(invoice_id=invoice_id, kind=CorrectionKind.PRICE, changes=ShareChanges(**by_payer))
@@ -175,39 +161,33 @@ def limit_write_offs(patient_share: int, reductions: Sequence[Reduction], *, cov
     return limited
 
 
-def reduction_corrections(billed: Sequence[BilledInvoice], reductions: Sequence[Reduction]) -> list[Correction]:
-    """The corrections that bring the invoices of a visit, the oldest first, to these reductions.
+def reduction_corrections(
+    billed: Mapping[InvoiceId, Shares],
+    reduced: Mapping[InvoiceId, Mapping[UUID, int]],
+    reductions: Sequence[Reduction],
+) -> list[Correction]:
+    """The corrections that bring the invoices of a visit to these reductions.
 
-    A reduction that is no longer needed, or needed on another invoice, is taken back with a positive amount. An earlier
-    reduction of an invoice that is not among `reductions` must be given with the amount 0.
+    `billed` are the shares of each invoice as corrected, the oldest first; `reduced` is the part that each invoice has
+    of each earlier reduction, in đồng. A reduction that is no longer needed, or needed on another invoice, is taken
+    back with a positive amount. An earlier reduction that is not among `reductions` must be given with the amount 0.
     """
-    newest_first = billed[::-1]
-    left = {one.invoice.id: int(one.shares.patient) for one in newest_first}
+    left = {invoice_id: int(shares.patient) for invoice_id, shares in billed.items()}
     corrections = []
     for reduction in limit_reductions(sum(left.values()), reductions):
         rest = int(reduction.amount)
-        for one in newest_first:
-            part = min(rest, left[one.invoice.id])
+        for invoice_id in reversed([*billed]):
+            part = min(rest, left[invoice_id])
             rest -= part
-            left[one.invoice.id] -= part
-            change = one.reductions.get(reduction.id, 0) - part
+            left[invoice_id] -= part
+            change = reduced.get(invoice_id, {}).get(reduction.id, 0) - part
             if change:
                 corrections.append(
                     Correction(
-                        invoice_id=one.invoice.id,
+                        invoice_id=invoice_id,
                         kind=reduction.kind,
                         changes=ShareChanges(patient=change),
                         source=reduction,
                     )
                 )
     return corrections
-
-
-def sum_shares(billed: Sequence[BilledInvoice]) -> Shares:
-    """The shares of the invoices of a visit together, as corrected."""
-    return Shares(
-        patient=Dong(sum(one.shares.patient for one in billed)),
-        other=Dong(sum(one.shares.other for one in billed)),
-        insurer=Dong(sum(one.shares.insurer for one in billed)),
-        private=Dong(sum(one.shares.private for one in billed)),
-    )

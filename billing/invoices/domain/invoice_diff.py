@@ -4,13 +4,13 @@ The comparison has two uses: to check that the running code computes the issued 
 show the effect of draft parameters or prices. Amounts of lines have two decimals, shares are whole đồng.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
 from billing.core.errors import BillingError
-from billing.core.money import NOTHING, Dong, Shares
+from billing.core.money import NOTHING, Shares, sum_shares
 from billing.coverage.domain.price_result import PricedLine, PricedVisit
 from billing.invoices.domain.invoice_details import StoredSnapshot
 from billing.visits.domain.visit import Table
@@ -72,7 +72,7 @@ class IssuedInvoice:
     @property
     def shares_of_visit(self) -> Shares:
         """The sum of the shares of the visit's invoices up to this one."""
-        return add_shares([*self.earlier, self.shares])
+        return sum_shares([*self.earlier, self.shares])
 
 
 class LineChange(NamedTuple):
@@ -135,8 +135,8 @@ class Totals:
         self.lines_changed += 0 if change is None else len(change.lines)
         self.patient_more += now.patient > issued.patient
         self.patient_less += now.patient < issued.patient
-        self.issued = add_shares((self.issued, issued))
-        self.now = add_shares((self.now, now))
+        self.issued = sum_shares((self.issued, issued))
+        self.now = sum_shares((self.now, now))
 
     def add(self, other: "Totals") -> None:
         """Add the sums of other invoices."""
@@ -146,8 +146,8 @@ class Totals:
         self.patient_more += other.patient_more
         self.patient_less += other.patient_less
         self.lines_changed += other.lines_changed
-        self.issued = add_shares((self.issued, other.issued))
-        self.now = add_shares((self.now, other.now))
+        self.issued = sum_shares((self.issued, other.issued))
+        self.now = sum_shares((self.now, other.now))
 
 
 def compare_invoice(
@@ -182,17 +182,6 @@ def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, issued_shares: 
         now=None,
         refusal=Refusal(code=refusal.code, detail=refusal.detail, rule=str(getattr(refusal, "rule", ""))),
     )
-
-
-def add_shares(shares: Iterable[Shares]) -> Shares:
-    """The sum of shares, payer by payer."""
-    patient = other = insurer = private = 0
-    for each in shares:
-        patient += each.patient
-        other += each.other
-        insurer += each.insurer
-        private += each.private
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
 def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:

@@ -16,7 +16,8 @@ from billing.invoices.domain.invoice import FinalBillNeeded, VisitErased, shares
 from billing.invoices.domain.invoice_details import InvoiceDetails
 from billing.invoices.formats.price_snapshot import read_snapshot
 from billing.invoices.service.issuing import IssuedPrice, add_issued_invoice
-from billing.invoices.store.invoices import has_open_account, read_earlier_shares, read_invoice
+from billing.invoices.store.corrections import read_billed_shares
+from billing.invoices.store.invoices import has_open_account, read_invoice
 from billing.ledger.store.journal import open_day
 from billing.visits.domain.visit import ChargeItem, Table
 from billing.visits.store.visits import lock_visit, read_visit
@@ -55,7 +56,8 @@ async def issue_invoice(
         assert terms.facility_id is not None, "a visit is of a facility"
         collected = await asyncio.to_thread(terms.price_for_collection, submitted)
         priced = collected.priced
-        shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
+        earlier_shares = await read_billed_shares(tx, visit_id)
+        shares = shares_still_to_invoice(priced.shares, list(earlier_shares.values()))
         issued = IssuedPrice(collected=collected, terms=terms, shares=shares)
         invoice = await add_issued_invoice(tx, context, visit_id, row.version, issued, actor=actor)
         await save_result(tx, request, [invoice.id], now=now)

@@ -6,31 +6,46 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.core.ids import InvoiceId, VisitId
-from billing.core.money import Dong, Shares
+from billing.core.money import Shares
 from billing.coverage.domain.price_result import PricedLine
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.invoices.domain.correction import BilledInvoice, CorrectedLine, Correction, CorrectionKind
-from billing.invoices.store.invoice_rows import invoice_of
+from billing.invoices.domain.correction import CorrectedLine, Correction, CorrectionKind
+from billing.invoices.domain.invoice import Invoice
+from billing.invoices.store.invoice_rows import invoice_of, shares_of
 
-_LOCK_INVOICES_OF_VISIT = """
-    SELECT id FROM invoice_state WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
+_LOCK_VISIT_INVOICES = """
+    SELECT invoice_state.* FROM invoice_state WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
     ORDER BY id FOR NO KEY UPDATE
 """
 
-# In a later statement than the lock: a statement that waits for the lock reads the former corrections.
-_BILLED = """
-    SELECT invoice.*,
-        coalesce(changed.patient, 0)::bigint AS patient_change, coalesce(changed.other, 0)::bigint AS other_change,
-        coalesce(changed.insurer, 0)::bigint AS insurer_change, coalesce(changed.private, 0)::bigint AS private_change,
-        (SELECT coalesce(jsonb_object_agg(source_id, amount), '{}') FROM (
-            SELECT coalesce(guarantee_id, exemption_id, debt_id) AS source_id, -sum(patient)::bigint AS amount
-            FROM correction WHERE organization_id = $1 AND invoice_id = invoice.id AND kind <> 'price'
-            GROUP BY 1) AS reduction) AS reductions
+
+async def lock_visit_invoices(tx: Transaction, visit_id: VisitId) -> list[Invoice]:
+    """Read the issued invoices of a visit, the oldest first, and lock their rows until the transaction ends."""
+    return [invoice_of(row) for row in await tx.fetch(_LOCK_VISIT_INVOICES, tx.organization_id, visit_id)]
+
+
+_READ_VISIT_INVOICES = """
+    SELECT invoice_state.* FROM invoice_state WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
+    ORDER BY id
+"""
+
+
+async def read_visit_invoices(tx: Transaction, visit_id: VisitId) -> list[Invoice]:
+    """The issued invoices of a visit, the oldest first."""
+    return [invoice_of(row) for row in await tx.fetch(_READ_VISIT_INVOICES, tx.organization_id, visit_id)]
+
+
+_BILLED_SHARES = """
+    SELECT invoice.id, patient_share + coalesce(changed.patient, 0) AS patient_share,
+        other_share + coalesce(changed.other, 0) AS other_share,
+        insurer_share + coalesce(changed.insurer, 0) AS insurer_share,
+        private_share + coalesce(changed.private, 0) AS private_share
     FROM invoice_state AS invoice
     LEFT JOIN LATERAL (
-        SELECT sum(patient) AS patient, sum(other) AS other, sum(insurer) AS insurer, sum(private) AS private
+        SELECT sum(patient)::bigint AS patient, sum(other)::bigint AS other, sum(insurer)::bigint AS insurer,
+            sum(private)::bigint AS private
         FROM correction WHERE organization_id = $1 AND invoice_id = invoice.id AND kind = 'price'
     ) AS changed ON true
     WHERE invoice.organization_id = $1 AND invoice.visit_id = $2 AND invoice.state = 'issued'
@@ -38,28 +53,32 @@ _BILLED = """
 """
 
 
-async def lock_billed(tx: Transaction, visit_id: VisitId) -> list[BilledInvoice]:
-    """The issued invoices of a visit as corrected, locked, the oldest first."""
-    await tx.fetch(_LOCK_INVOICES_OF_VISIT, tx.organization_id, visit_id)
-    return await read_billed(tx, visit_id)
+async def read_billed_shares(tx: Transaction, visit_id: VisitId) -> dict[InvoiceId, Shares]:
+    """The shares of the issued invoices of a visit at their corrected price, the oldest first.
+
+    To change them, lock the visit or its invoices in an earlier statement: a statement that waits for a lock reads the
+    former corrections.
+    """
+    rows = await tx.fetch(_BILLED_SHARES, tx.organization_id, visit_id)
+    return {InvoiceId(row["id"]): shares_of(row) for row in rows}
 
 
-async def read_billed(tx: Transaction, visit_id: VisitId) -> list[BilledInvoice]:
-    """The issued invoices of a visit as corrected, the oldest first."""
-    rows = await tx.fetch(_BILLED, tx.organization_id, visit_id)
-    return [
-        BilledInvoice(
-            invoice=invoice_of(row),
-            shares=Shares(
-                patient=Dong(row["patient_share"] + row["patient_change"]),
-                other=Dong(row["other_share"] + row["other_change"]),
-                insurer=Dong(row["insurer_share"] + row["insurer_change"]),
-                private=Dong(row["private_share"] + row["private_change"]),
-            ),
-            reductions={UUID(source_id): amount for source_id, amount in row["reductions"].items()},
-        )
-        for row in rows
-    ]
+_REDUCED = """
+    SELECT invoice.id, coalesce(guarantee_id, exemption_id, debt_id) AS source_id, -sum(patient)::bigint AS amount
+    FROM invoice
+    JOIN correction ON correction.organization_id = $1 AND correction.invoice_id = invoice.id
+        AND correction.kind <> 'price'
+    WHERE invoice.organization_id = $1 AND invoice.visit_id = $2 AND invoice.state = 'issued'
+    GROUP BY 1, 2
+"""
+
+
+async def read_reduced(tx: Transaction, visit_id: VisitId) -> dict[InvoiceId, dict[UUID, int]]:
+    """The part that each issued invoice of a visit has of each reduction, by its id, in đồng."""
+    reduced: dict[InvoiceId, dict[UUID, int]] = {}
+    for row in await tx.fetch(_REDUCED, tx.organization_id, visit_id):
+        reduced.setdefault(InvoiceId(row["id"]), {})[row["source_id"]] = row["amount"]
+    return reduced
 
 
 _BILLED_LINES = """

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from billing.core.ids import InvoiceId, VisitId
-from billing.core.money import Shares
 from billing.coverage.domain.price_result import AppliedRule, PricedLine, PricedVisit
 from billing.db.arrays import columns
 from billing.db.database import Transaction
@@ -11,7 +10,7 @@ from billing.db.json_codec import encode_json
 from billing.db.rows import extend, read_row
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.domain.invoice_details import InvoiceDetails, InvoiceLine, StoredSnapshot
-from billing.invoices.store.invoice_rows import invoice_of, shares_of
+from billing.invoices.store.invoice_rows import invoice_of
 
 _NEXT_NUMBER = """
     INSERT INTO series (organization_id, name, year, last_number) VALUES ($1, $2, $3, 1)
@@ -34,28 +33,6 @@ _HAS_OPEN_ACCOUNT = """
 async def has_open_account(tx: Transaction, visit_id: VisitId) -> bool:
     """Whether a visit has an open visit account, which is then locked for reading until the transaction ends."""
     return await tx.fetchval(_HAS_OPEN_ACCOUNT, tx.organization_id, visit_id) is not None
-
-
-_EARLIER_SHARES = """
-    SELECT patient_share + coalesce(changed.patient, 0) AS patient_share,
-        other_share + coalesce(changed.other, 0) AS other_share,
-        insurer_share + coalesce(changed.insurer, 0) AS insurer_share,
-        private_share + coalesce(changed.private, 0) AS private_share
-    FROM invoice_state AS invoice
-    LEFT JOIN LATERAL (
-        SELECT sum(patient)::bigint AS patient, sum(other)::bigint AS other, sum(insurer)::bigint AS insurer,
-            sum(private)::bigint AS private
-        FROM correction WHERE organization_id = $1 AND invoice_id = invoice.id AND kind = 'price'
-    ) AS changed ON true
-    WHERE invoice.organization_id = $1 AND invoice.visit_id = $2 AND invoice.state = 'issued'
-    ORDER BY invoice.id
-"""
-
-
-async def read_earlier_shares(tx: Transaction, visit_id: VisitId) -> list[Shares]:
-    """The shares of the issued invoices of a visit at their corrected price; the visit's row must be locked."""
-    rows = await tx.fetch(_EARLIER_SHARES, tx.organization_id, visit_id)
-    return [shares_of(row) for row in rows]
 
 
 _ADD_INVOICE = """

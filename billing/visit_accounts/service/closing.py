@@ -4,30 +4,35 @@ Requires a transaction with `posting=True` that holds the visit account and its 
 order: invoices, deposit, requests, guarantees, intents, positions of payments. Source: docs/visit-accounts.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from billing.checkout.store.intents import lock_open_intents_of_deposit, set_intent_state
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import InvoiceId
-from billing.core.money import NOTHING, Dong
+from billing.core.money import NOTHING, Dong, Shares, sum_shares
 from billing.coverage.domain.pricing_authority import CollectedPrice
 from billing.coverage.service.pricing_inputs import PricingInputs
 from billing.db.database import Transaction
 from billing.invoices.domain.correction import (
-    BilledInvoice,
     CorrectedLine,
     Correction,
     changed_lines,
     limit_write_offs,
     price_corrections,
     reduction_corrections,
-    sum_shares,
 )
 from billing.invoices.domain.invoice import CorrectionNeeded, Invoice, NothingToInvoice, shares_still_to_invoice
 from billing.invoices.service.issuing import IssuedPrice, add_issued_invoice
-from billing.invoices.store.corrections import billed_line, lock_billed, read_billed_lines
+from billing.invoices.store.corrections import (
+    billed_line,
+    lock_visit_invoices,
+    read_billed_lines,
+    read_billed_shares,
+    read_reduced,
+)
 from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
 from billing.payments.domain.deposit import Deposit, DepositRequest, DepositState, RequestState
@@ -69,9 +74,15 @@ class PricedAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Locked:
-    """The locked rows of a visit."""
+    """The locked rows of a visit.
 
-    billed: Sequence[BilledInvoice]
+    `billed` are the shares of each invoice at its corrected price, the oldest first; `reduced` is the part that each
+    invoice has of each reduction.
+    """
+
+    invoices: Sequence[Invoice]
+    billed: Mapping[InvoiceId, Shares]
+    reduced: Mapping[InvoiceId, Mapping[UUID, int]]
     deposit: Deposit | None
     requests: Sequence[DepositRequest]
     bearers: BearersOfShare
@@ -86,10 +97,10 @@ class _Locked:
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
-    """The invoices at the new price: a further invoice was issued, or the earlier ones are corrected."""
+    """The shares of the invoices at the new price: a further invoice was issued, or the earlier ones are corrected."""
 
-    billed: Sequence[BilledInvoice]
-    invoice_id: InvoiceId | None
+    billed: Mapping[InvoiceId, Shares]
+    issued: Invoice | None
     corrections: Sequence[Correction]
     lines: Sequence[CorrectedLine]
 
@@ -101,27 +112,28 @@ async def close_account(tx: Transaction, context: PaymentContext, priced: Priced
     await require_discharge_clearance(tx, account.visit_id, now=now)
     version = await _store_version(tx, context, priced)
     bill = await _bill_price(tx, context, priced, version, locked.billed, actor=actor)
-    counted = frozenset(key for one in locked.billed for key in one.reductions)
+    invoices = [*locked.invoices] if bill.issued is None else [*locked.invoices, bill.issued]
+    shares = sum_shares(bill.billed.values())
+    counted = frozenset(key for parts in locked.reduced.values() for key in parts)
     for one in locked.bearers.expired(business_date(now), counted):
         await update_guarantee(tx, one.end(GuaranteeState.EXPIRED), changed_by=None, at=now)
     reductions = limit_write_offs(
-        sum_shares(bill.billed).patient,
+        shares.patient,
         locked.bearers.reductions(business_date(now), counted),
-        covered=sum(one.invoice.allocated for one in bill.billed) + locked.covered,
+        covered=sum(invoice.allocated for invoice in invoices) + locked.covered,
     )
-    corrections = [*bill.corrections, *reduction_corrections(bill.billed, reductions)]
+    corrections = [*bill.corrections, *reduction_corrections(bill.billed, locked.reduced, reductions)]
     final_bill_id = context.ids.new()
     made = Corrections(
         visit_id=account.visit_id, corrections=corrections, lines=bill.lines, final_bill_id=final_bill_id
     )
-    invoices = await correct_invoices(tx, context, [one.invoice for one in bill.billed], made, actor=actor)
+    invoices = await correct_invoices(tx, context, invoices, made, actor=actor)
     invoices = await pay_with_credit(tx, context, invoices, locked.credit, actor)
     deposit, invoices = await _apply_deposit(tx, context, locked.deposit, invoices, actor)
     owed = Dong(sum(invoice.owed for invoice in invoices))
     if owed and not locked.bearers.has_agreed_debt:
         raise MoneyOwed(owed)
     released = await _close_deposit(tx, context, deposit, locked, actor)
-    shares = sum_shares(bill.billed)
     paid = Dong(sum(invoice.allocated for invoice in invoices))
     amounts = bill_amounts(shares, reductions, paid=paid)
     closed = replace(
@@ -136,7 +148,7 @@ async def close_account(tx: Transaction, context: PaymentContext, priced: Priced
         number=len(await read_final_bills(tx, account.visit_id)) + 1,
         account_version=closed.version,
         visit_version=version,
-        invoice_id=bill.invoice_id,
+        invoice_id=None if bill.issued is None else bill.issued.id,
         shares=shares,
         guaranteed=amounts.guaranteed,
         exempted=amounts.exempted,
@@ -155,16 +167,26 @@ async def close_account(tx: Transaction, context: PaymentContext, priced: Priced
 
 
 async def _lock(tx: Transaction, account: VisitAccount) -> _Locked:
-    billed = await lock_billed(tx, account.visit_id)
+    invoices = await lock_visit_invoices(tx, account.visit_id)
     deposit = await lock_deposit_of_visit(tx, account.visit_id)
     requests = [] if deposit is None else await lock_open_requests(tx, deposit.id)
     bearers = await lock_bearers(tx, account.visit_id)
     intents = [] if deposit is None else await lock_open_intents_of_deposit(tx, deposit.id)
-    invoice_ids = [one.invoice.id for one in billed]
-    parts = await lock_visit_allocations(tx, invoice_ids, None if deposit is None else deposit.id)
+    parts = await lock_visit_allocations(
+        tx, [invoice.id for invoice in invoices], None if deposit is None else deposit.id
+    )
     own = set(await find_payments_of_visit(tx, account.visit_id))
     credit = [part for part in parts if part.target is AllocationTarget.CREDIT and part.payment_id in own]
-    return _Locked(billed=billed, deposit=deposit, requests=requests, bearers=bearers, intents=intents, credit=credit)
+    return _Locked(
+        invoices=invoices,
+        billed=await read_billed_shares(tx, account.visit_id),
+        reduced=await read_reduced(tx, account.visit_id),
+        deposit=deposit,
+        requests=requests,
+        bearers=bearers,
+        intents=intents,
+        credit=credit,
+    )
 
 
 async def _store_version(tx: Transaction, context: PaymentContext, priced: PricedAccount) -> int:
@@ -196,14 +218,14 @@ async def _bill_price(
     context: PaymentContext,
     priced: PricedAccount,
     version: int,
-    billed: Sequence[BilledInvoice],
+    billed: Mapping[InvoiceId, Shares],
     *,
     actor: Actor,
 ) -> _Bill:
     """Issue an invoice of what is not invoiced yet, or correct the earlier invoices where a payer owes less."""
     whole, visit_id = priced.collected.priced.shares, priced.account.visit_id
     try:
-        shares = shares_still_to_invoice(whole, [one.shares for one in billed])
+        shares = shares_still_to_invoice(whole, list(billed.values()))
     except NothingToInvoice:
         return _Bill(billed, None, (), ())
     except CorrectionNeeded:
@@ -211,13 +233,16 @@ async def _bill_price(
         before = await read_billed_lines(tx, visit_id)
         lines = changed_lines(before, [billed_line(line) for line in priced.collected.priced.lines])
         changes = {one.invoice_id: one.changes for one in corrections}
-        corrected = [one.with_price(changes[one.invoice.id]) if one.invoice.id in changes else one for one in billed]
+        corrected = {
+            invoice_id: changes[invoice_id].apply_to(shares) if invoice_id in changes else shares
+            for invoice_id, shares in billed.items()
+        }
         return _Bill(corrected, None, corrections, lines)
     if not priced.collected.priced.lines:
         return _Bill(billed, None, (), ())
     issued = IssuedPrice(collected=priced.collected, terms=priced.terms, shares=shares)
     invoice = await add_issued_invoice(tx, context, visit_id, version, issued, actor=actor)
-    return _Bill([*billed, BilledInvoice(invoice=invoice, shares=shares)], invoice.id, (), ())
+    return _Bill({**billed, invoice.id: shares}, invoice, (), ())
 
 
 async def _apply_deposit(

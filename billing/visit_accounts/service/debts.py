@@ -19,7 +19,7 @@ from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.invoices.domain.correction import Correction, CorrectionKind, Reduction, ShareChanges
-from billing.invoices.store.corrections import lock_billed, read_billed
+from billing.invoices.store.corrections import lock_visit_invoices, read_visit_invoices
 from billing.ledger.service.audit import note
 from billing.organizations.service.approvals import Approval, ApprovalKind, propose, reject_proposed
 from billing.payments.service.context import PaymentContext
@@ -105,7 +105,7 @@ async def withdraw_debt(context: Context, organization_id: OrganizationId, debt_
         await reject_proposed(tx, context, ApprovalKind.WRITE_OFF, debt_id, actor)
         account = await lock_account(tx, visit_id)
         assert account is not None, "an account is never removed"
-        owed = sum(one.invoice.owed for one in await lock_billed(tx, visit_id))
+        owed = sum(invoice.owed for invoice in await lock_visit_invoices(tx, visit_id))
         debt = await _lock_agreed(tx, visit_id, debt_id)
         if account.state is AccountState.CLOSED and owed:
             raise DebtNeeded(f"the visit was closed with this debt; {owed} đồng are owed")
@@ -126,7 +126,7 @@ async def propose_write_off(
     async with context.database.transaction(organization_id) as tx:
         debt = await _find(tx, debt_id)
         _require_agreed(debt)
-        owed = sum(one.invoice.owed for one in await read_billed(tx, debt.visit_id))
+        owed = sum(invoice.owed for invoice in await read_visit_invoices(tx, debt.visit_id))
         if not owed:
             raise NothingOwed("the invoices of this visit owe nothing")
         payload = {"visit_id": str(debt.visit_id), "owed": owed, "due_on": debt.due_on.isoformat(), "reason": text}
@@ -137,25 +137,25 @@ async def write_off_approved_debt(tx: Transaction, context: PaymentContext, appr
     """The effect of an approval: D bad debt · C receivable of the patient, for what is owed now. Raises NothingOwed."""
     visit_id = (await _find(tx, approval.subject_id)).visit_id
     await lock_account(tx, visit_id)
-    billed = await lock_billed(tx, visit_id)
+    invoices = await lock_visit_invoices(tx, visit_id)
     debt = await _lock_agreed(tx, visit_id, approval.subject_id)
-    owed = Dong(sum(one.invoice.owed for one in billed))
+    owed = Dong(sum(invoice.owed for invoice in invoices))
     if not owed:
         raise NothingOwed("the invoices of this visit owe nothing any more")
     source = Reduction(kind=CorrectionKind.WRITE_OFF, id=debt.id, amount=owed)
     corrections = [
         Correction(
-            invoice_id=one.invoice.id,
+            invoice_id=invoice.id,
             kind=CorrectionKind.WRITE_OFF,
-            changes=ShareChanges(patient=-one.invoice.owed),
+            changes=ShareChanges(patient=-invoice.owed),
             source=source,
         )
-        for one in billed
-        if one.invoice.owed
+        for invoice in invoices
+        if invoice.owed
     ]
     await update_debt(tx, replace(debt, state=DebtState.WRITTEN_OFF, written_off=owed))
     made = Corrections(visit_id=visit_id, corrections=corrections)
-    await correct_invoices(tx, context, [one.invoice for one in billed], made, actor=actor)
+    await correct_invoices(tx, context, invoices, made, actor=actor)
     await note(tx, context, actor, "debt_written_off", ("debt", debt.id))
 
 

@@ -14,11 +14,16 @@ from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.list_slice import ListSlice
-from billing.core.money import NOTHING, Dong
+from billing.core.money import NOTHING, Dong, sum_shares
 from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
-from billing.invoices.domain.correction import sum_shares
-from billing.invoices.store.corrections import ListedCorrection, read_billed, read_corrections
+from billing.invoices.store.corrections import (
+    ListedCorrection,
+    read_billed_shares,
+    read_corrections,
+    read_reduced,
+    read_visit_invoices,
+)
 from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
 from billing.payments.domain.deposit import DepositState
@@ -57,19 +62,20 @@ async def find_final_bill(context: PaymentContext, organization_id: Organization
     """What the final bill of an open visit would collect or return, or what a closed visit owes. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         account = require_account(await read_account(tx, visit_id))
-        billed = await read_billed(tx, visit_id)
+        invoices = await read_visit_invoices(tx, visit_id)
+        billed, reduced = await read_billed_shares(tx, visit_id), await read_reduced(tx, visit_id)
         bearers = await read_bearers(tx, visit_id)
         deposit = await read_deposit_of_visit(tx, visit_id)
         credit = await read_credit_of_visit(tx, visit_id)
         corrections = await read_corrections(tx, visit_id)
         bills = await read_final_bills(tx, visit_id)
-    counted = frozenset(key for one in billed for key in one.reductions)
+    counted = frozenset(key for parts in reduced.values() for key in parts)
     return VisitBill(
         account=account,
         amounts=bill_amounts(
-            account.shares if account.state is AccountState.OPEN else sum_shares(billed),
+            account.shares if account.state is AccountState.OPEN else sum_shares(billed.values()),
             bearers.reductions(business_date(context.clock()), counted),
-            paid=Dong(sum(one.invoice.allocated for one in billed)),
+            paid=Dong(sum(invoice.allocated for invoice in invoices)),
             deposit=NOTHING if deposit is None else deposit.held,
             credit=credit,
         ),

@@ -19,7 +19,7 @@ from billing.core.money import NOTHING, Dong
 from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
-from billing.invoices.store.corrections import lock_billed
+from billing.invoices.store.corrections import lock_visit_invoices, read_reduced
 from billing.payments.service.allocation import release_deposit
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.deposits import lock_deposit_of_visit
@@ -142,13 +142,14 @@ def _plan(known: Known, line: str, reason: str, at: datetime) -> Plan:
 
 async def _release(tx: Transaction, context: PaymentContext, account: VisitAccount, freed: Dong, actor: Actor) -> Dong:
     """Release what was freed and the visit does not need: at most what the deposit holds above the amount to pay."""
-    billed = await lock_billed(tx, account.visit_id)
+    invoices = await lock_visit_invoices(tx, account.visit_id)
     deposit = await lock_deposit_of_visit(tx, account.visit_id)
     if deposit is None:
         return NOTHING
-    counted = frozenset(key for one in billed for key in one.reductions)
+    reduced = await read_reduced(tx, account.visit_id)
+    counted = frozenset(key for parts in reduced.values() for key in parts)
     reductions = (await lock_bearers(tx, account.visit_id)).reductions(business_date(context.clock()), counted)
-    paid = Dong(sum(one.invoice.allocated for one in billed))
+    paid = Dong(sum(invoice.allocated for invoice in invoices))
     amounts = bill_amounts(account.shares, reductions, paid=paid, deposit=deposit.held)
     released = Dong(min(freed, amounts.to_return, deposit.held))
     await release_deposit(tx, context, deposit, released, actor=actor)

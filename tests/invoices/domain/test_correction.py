@@ -5,36 +5,24 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.core.ids import InvoiceId, VisitId
-from billing.core.money import Dong, Shares
+from billing.core.ids import InvoiceId
+from billing.core.money import Dong, Shares, sum_shares
 from billing.invoices.domain.correction import (
-    BilledInvoice,
     CorrectionKind,
     Reduction,
     ShareChanges,
     limit_reductions,
     price_corrections,
     reduction_corrections,
-    sum_shares,
 )
-from billing.invoices.domain.invoice import Invoice, InvoiceState
 
 _AMOUNTS = st.integers(0, 1_000_000).map(Dong)
 _SHARES = st.builds(Shares, patient=_AMOUNTS, other=_AMOUNTS, insurer=_AMOUNTS, private=_AMOUNTS)
 
 
-def billed(number: int, shares: Shares) -> BilledInvoice:
-    invoice = Invoice(
-        id=InvoiceId(UUID(int=number)),
-        visit_id=VisitId(UUID(int=99)),
-        visit_version=1,
-        number=str(number),
-        state=InvoiceState.ISSUED,
-        version=1,
-        shares=shares,
-        guarantor="Bảo hiểm Tư",
-    )
-    return BilledInvoice(invoice=invoice, shares=shares)
+def billed(*shares: Shares) -> dict[InvoiceId, Shares]:
+    """The shares of invoices 1, 2 …, the oldest first."""
+    return {InvoiceId(UUID(int=number)): each for number, each in enumerate(shares, start=1)}
 
 
 def shares(patient: int, insurer: int) -> Shares:
@@ -42,7 +30,7 @@ def shares(patient: int, insurer: int) -> Shares:
 
 
 def test_share_that_falls_is_taken_from_the_newest_invoice_first() -> None:
-    invoices = [billed(1, shares(100, 0)), billed(2, shares(30, 50))]
+    invoices = billed(shares(100, 0), shares(30, 50))
 
     made = price_corrections(shares(80, 120), invoices)
 
@@ -54,24 +42,24 @@ def test_share_that_falls_is_taken_from_the_newest_invoice_first() -> None:
 
 @given(_SHARES, st.lists(_SHARES, min_size=1, max_size=4))
 def test_corrected_invoices_equal_the_new_price_and_no_share_is_negative(whole: Shares, earlier: list[Shares]) -> None:
-    invoices = [billed(number, each) for number, each in enumerate(earlier, start=1)]
+    invoices = billed(*earlier)
 
     changes = {one.invoice_id: one.changes for one in price_corrections(whole, invoices)}
 
-    assert sum_shares([one.with_price(changes.get(one.invoice.id, ShareChanges())) for one in invoices]) == whole
+    assert sum_shares(changes.get(key, ShareChanges()).apply_to(each) for key, each in invoices.items()) == whole
 
 
 @given(st.lists(_SHARES, min_size=1, max_size=3), st.lists(_AMOUNTS, max_size=4))
 def test_reductions_are_at_most_the_patient_share_and_repeating_them_changes_nothing(
     earlier: list[Shares], amounts: list[Dong]
 ) -> None:
-    invoices = [billed(number, each) for number, each in enumerate(earlier, start=1)]
+    invoices = billed(*earlier)
     reductions = [
         Reduction(kind=CorrectionKind.GUARANTEE, id=UUID(int=number), amount=amount)
         for number, amount in enumerate(amounts, start=1)
     ]
 
-    made = reduction_corrections(invoices, reductions)
+    made = reduction_corrections(invoices, {}, reductions)
 
     patient = sum(each.patient for each in earlier)
     assert -sum(one.changes.patient for one in made) == min(sum(amounts), patient)
@@ -80,8 +68,4 @@ def test_reductions_are_at_most_the_patient_share_and_repeating_them_changes_not
     for one in made:
         assert one.source is not None
         parts.setdefault(one.invoice_id, {})[one.source.id] = -one.changes.patient
-    again = [
-        BilledInvoice(invoice=one.invoice, shares=one.shares, reductions=parts.get(one.invoice.id, {}))
-        for one in invoices
-    ]
-    assert reduction_corrections(again, reductions) == []
+    assert reduction_corrections(invoices, parts, reductions) == []
