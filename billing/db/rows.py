@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import asyncpg
@@ -31,11 +31,15 @@ def read_row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row
     Raises KeyError for a column without a field, and TypeError for a field without a column or a default.
     """
     build: Callable[..., Row] = kind
-    names, conversions = _columns(build)
+    columns = _columns(build)
     values = dict(record)
-    if not names.issuperset(values):
-        raise KeyError(f"{kind.__name__} has no field {', '.join(sorted(values.keys() - names))}")
-    for name, convert in conversions:
+    if not columns.names >= values.keys():
+        raise KeyError(f"{kind.__name__} has no field {', '.join(sorted(values.keys() - columns.names))}")
+    for name, parse in columns.from_text:
+        value = values.get(name)
+        if type(value) is str:
+            values[name] = parse(value)
+    for name, convert in columns.converted:
         value = values.get(name)
         if value is not None:
             values[name] = convert(value)
@@ -48,13 +52,33 @@ def extend(kind: type[Row], value: Any, **more: object) -> Row:
     return build(**{field.name: getattr(value, field.name) for field in fields(value)}, **more)
 
 
+class _Columns(NamedTuple):
+    """The fields of a dataclass: those that are text in JSON only, and those that are always converted."""
+
+    names: frozenset[str]
+    from_text: tuple[tuple[str, Callable[[str], object]], ...]
+    converted: tuple[tuple[str, Callable[[Any], object]], ...]
+
+
 @cache
-def _columns(kind: Any) -> tuple[frozenset[str], tuple[tuple[str, Callable[[Any], object]], ...]]:
-    """The names of the fields, and the conversions of those whose values may have another type in a row."""
+def _columns(kind: Any) -> _Columns:
     types = get_type_hints(kind)
+    from_text, converted = [], []
     names = [field.name for field in fields(kind)]
-    converters = [(name, _converter(types[name])) for name in names]
-    return frozenset(names), tuple((name, convert) for name, convert in converters if convert is not _as_it_is)
+    for name in names:
+        if (parse := _FROM_TEXT.get(_type_of_value(types[name]))) is not None:
+            from_text.append((name, parse))
+        elif (convert := _converter(types[name])) is not _as_it_is:
+            converted.append((name, convert))
+    return _Columns(frozenset(names), tuple(from_text), tuple(converted))
+
+
+def _type_of_value(kind: Any) -> Any:
+    """The type of a field whose value is not None, without its NewType."""
+    kind = getattr(kind, "__supertype__", kind)
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+    return getattr(kind, "__supertype__", kind)
 
 
 def _converter(kind: Any) -> Callable[[Any], object]:

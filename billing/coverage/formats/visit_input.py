@@ -14,8 +14,10 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     Raises InvalidValue (its `field` is the path).
     """
     visit = visit_json.read_visit(document, default_facility=default_facility, path=path)
-    groups = {item.key: item.group for item in visit.items}
-    missing = {key for key in visit_json.services_without_ratio(document, visit) if groups[key] in RATIO_GROUPS}
+    unstated = visit_json.services_without_ratio(document, visit)
+    missing = (
+        {item.key for item in visit.items if item.key in unstated and item.group in RATIO_GROUPS} if unstated else ()
+    )
     if not missing:
         return visit
     facts = VisitFacts(lines=visit_json.read_facts_of_lines(document, visit))

@@ -94,6 +94,8 @@ class Fields:
     def text(self, key: str, *, default: str | None = None) -> str:
         """A text; a whole number is read as its digits, so that codes may be written either way."""
         value = self.values.get(key)
+        if type(value) is str and 0 < len(value) <= _TEXT_LENGTH_MAX:
+            return value
         if default is not None and value in (None, ""):
             return default
         if type(value) is int:
@@ -145,6 +147,8 @@ class Fields:
     def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = _DECIMALS_MAX) -> Decimal:
         """A number from 0, exact; as text it has no sign, exponent or thousands mark."""
         value = self.values.get(key)
+        if type(value) is str and decimals_max == _DECIMALS_MAX and _NUMBER.fullmatch(value):
+            return Decimal(value)
         if default is not None and value in (None, ""):
             return default
         if type(value) is int and 0 <= value < _WHOLE_LIMIT:

@@ -10,6 +10,7 @@ TYLE_TT_DV has the ratio that the rules compute (B-061 … B-063) from the facts
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from billing.core.errors import InvalidValue
 from billing.core.money import HUNDRED
@@ -95,11 +96,11 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
 
 def services_without_ratio(document: Mapping[str, object], visit: Visit) -> frozenset[LineKey]:
     """The service lines of a visit that state no service ratio [TYLE_TT_DV]. `document` was read as `visit`."""
-    lines = list(Fields(document, "").objects("lines"))
+    lines: Any = document["lines"]
     return frozenset(
         item.key
         for item, line in zip(visit.items, lines, strict=True)
-        if item.table is Table.SERVICES and not line.has("TYLE_TT_DV")
+        if item.table is Table.SERVICES and line.get("TYLE_TT_DV") in (None, "")
     )
 
 
