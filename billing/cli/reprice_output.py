@@ -14,7 +14,7 @@ from billing import __version__
 from billing.core.ids import OrganizationId
 from billing.core.money import Shares
 from billing.coverage.domain.explain import plain_number
-from billing.invoices.domain.invoice_diff import Amounts, InvoiceDiff, LineChange, Totals
+from billing.invoices.domain.invoice_diff import Amounts, InvoiceDiff, RepricedLine, Totals
 
 INVOICES_SHOWN = 20
 _LINES_SHOWN = 5
@@ -173,7 +173,7 @@ def _invoice_text(change: InvoiceDiff) -> str:
     return ", ".join(parts) or "the same shares by other lines"
 
 
-def _line_text(line: LineChange) -> str:
+def _line_text(line: RepricedLine) -> str:
     head = f"{line.table.value}/{line.number} {_printable(line.name or line.code)}"
     if line.issued is None or line.now is None:
         return f"{head}: {'was not there' if line.issued is None else 'is gone'}"
@@ -184,7 +184,7 @@ def _line_text(line: LineChange) -> str:
     return f"{head}: {', '.join(parts)} by {rules or 'no rule'}{before}"
 
 
-def _line(line: LineChange) -> Mapping[str, object]:
+def _line(line: RepricedLine) -> Mapping[str, object]:
     return {
         "table": line.table.value,
         "stt": line.number,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from billing.core.ids import InvoiceId, VisitId
 from billing.db.database import Transaction
-from billing.invoices.domain.correction import CorrectedLine
+from billing.invoices.domain.correction import BilledLine
 from billing.invoices.domain.invoice_details import InvoiceDetails
 from billing.invoices.store.corrections import read_billed_lines
 from billing.invoices.store.invoices import read_invoice
@@ -52,7 +52,7 @@ class CorrectedVisit:
     """
 
     document: Mapping[str, Any] | None
-    lines: Sequence[CorrectedLine]
+    lines: Sequence[BilledLine]
 
 
 # An older invoice claims what was billed up to it; the newest one has the corrections that were made since.

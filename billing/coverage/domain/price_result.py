@@ -5,7 +5,7 @@ Amounts have two decimals. For every line and in total
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -41,17 +41,31 @@ class ScopedLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PricedLine:
-    """One charge item with the share of each payer and the applied rules."""
+class ItemAmounts:
+    """The amounts of a charge item, or their signed changes."""
 
-    item: ChargeItem
     hospital_amount: Decimal  # THANH_TIEN_BV
     insured_amount: Decimal  # THANH_TIEN_BH
-    level: Decimal  # MUC_HUONG, percent after the route factor
-    other_funds: Decimal  # T_NGUONKHAC
     self_pay: Decimal  # T_BNTT
     copay: Decimal  # T_BNCCT
     fund: Decimal  # T_BHTT
+    other_funds: Decimal  # T_NGUONKHAC
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """The amounts by name, for another type that has them."""
+        return {name: getattr(self, name) for name in AMOUNTS}
+
+
+AMOUNTS = tuple(field.name for field in fields(ItemAmounts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedLine(ItemAmounts):
+    """One charge item with the share of each payer and the applied rules."""
+
+    item: ChargeItem
+    level: Decimal  # MUC_HUONG, percent after the route factor
     reasons: tuple[AppliedRule, ...]
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from billing.core.ids import InvoiceId
 from billing.core.money import Dong, Shares
+from billing.coverage.domain.price_result import AMOUNTS, ItemAmounts
 from billing.visits.domain.visit import Table
 
 
@@ -72,31 +73,28 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorrectedLine:
-    """A line of a visit with its amounts, or with their signed changes; two decimals."""
+class BilledLine(ItemAmounts):
+    """A line of a visit as billed, or the signed changes of its quantity and amounts.
+
+    `stt` is its number in the table of the visit.
+    """
 
     table: Table
     stt: int
     code: str
     name: str
     quantity: Decimal
-    hospital_amount: Decimal
-    insured_amount: Decimal
-    self_pay: Decimal
-    copay: Decimal
-    fund: Decimal
-    other_funds: Decimal
 
     @property
     def key(self) -> tuple[Table, int]:
         return self.table, self.stt
 
 
-_AMOUNTS = ("quantity", "hospital_amount", "insured_amount", "self_pay", "copay", "fund", "other_funds")
+_CHANGING = ("quantity", *AMOUNTS)
 _PAYERS = ("patient", "other", "insurer", "private")
 
 
-def changed_lines(before: Sequence[CorrectedLine], after: Sequence[CorrectedLine]) -> list[CorrectedLine]:
+def changed_lines(before: Sequence[BilledLine], after: Sequence[BilledLine]) -> list[BilledLine]:
     """The signed changes of the lines of a visit, by table and number; lines without a change are left out."""
     old, new = {line.key: line for line in before}, {line.key: line for line in after}
     changes = []
@@ -106,7 +104,7 @@ def changed_lines(before: Sequence[CorrectedLine], after: Sequence[CorrectedLine
         assert named is not None, "a key is of one side at least"
         amounts = {
             name: (getattr(now, name) if now else Decimal(0)) - (getattr(was, name) if was else Decimal(0))
-            for name in _AMOUNTS
+            for name in _CHANGING
         }
         if any(amounts.values()):
             changes.append(replace(named, **amounts))  # type: ignore[arg-type]

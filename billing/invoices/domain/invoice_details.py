@@ -6,8 +6,9 @@ from decimal import Decimal
 from billing.core.ids import VisitId
 from billing.coverage.domain.breakdown import BreakdownStep, breakdown
 from billing.coverage.domain.price_result import AppliedRule, PricedLine
+from billing.invoices.domain.correction import BilledLine
 from billing.invoices.domain.invoice import Invoice, InvoiceState
-from billing.visits.domain.visit import ChargeItem, Table
+from billing.visits.domain.visit import ChargeItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,43 +29,19 @@ class InvoiceFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceLine:
-    """One line: amounts with two decimals, their applied rules, and the breakdown of each amount.
-
-    `stt` is its number in the table of the visit. `breakdown` is empty where the item is not known.
-    """
+class InvoiceLine(BilledLine):
+    """A line of an invoice with its applied rules; `breakdown` is empty where the item is not known."""
 
     line: int
-    table: Table
-    stt: int
-    code: str
-    name: str
     unit: str
     group: int
-    quantity: Decimal
-    hospital_amount: Decimal
-    insured_amount: Decimal
     level: Decimal
-    self_pay: Decimal
-    copay: Decimal
-    fund: Decimal
-    other_funds: Decimal
     reasons: tuple[AppliedRule, ...]
     breakdown: tuple[BreakdownStep, ...] = ()
 
     def priced(self, item: ChargeItem) -> PricedLine:
         """The line with its charge item of the snapshot, as it was priced."""
-        return PricedLine(
-            item=item,
-            hospital_amount=self.hospital_amount,
-            insured_amount=self.insured_amount,
-            level=self.level,
-            other_funds=self.other_funds,
-            self_pay=self.self_pay,
-            copay=self.copay,
-            fund=self.fund,
-            reasons=self.reasons,
-        )
+        return PricedLine(item=item, level=self.level, reasons=self.reasons, **self.amounts)
 
     def breakdown_with(self, item: ChargeItem) -> tuple[BreakdownStep, ...]:
         """The breakdown of its amounts, computed from its charge item in the snapshot."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from billing.core.errors import BillingError
 from billing.core.money import NOTHING, Shares, sum_shares
 from billing.coverage.domain.price_result import PricedLine, PricedVisit
-from billing.invoices.domain.invoice_details import StoredSnapshot
+from billing.invoices.domain.invoice_details import ListedInvoice, StoredSnapshot
 from billing.visits.domain.visit import Table
 
 NO_SHARES = Shares(patient=NOTHING, other=NOTHING, insurer=NOTHING)
@@ -38,45 +38,11 @@ def _amounts_of(text: str) -> Amounts:
     return Amounts(*map(Decimal, text.split(" ")))
 
 
-class IssuedLine(NamedTuple):
-    """A line of an issued invoice with the ids of its applied rules."""
+class RepricedLine(NamedTuple):
+    """A line as issued and as repriced, with the ids of its applied rules; None on the side without such a line.
 
-    table: Table
-    number: int
-    code: str
-    name: str
-    amounts: Amounts
-    rules: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedInvoice:
-    """An invoice as issued, with its price snapshot.
-
-    `earlier` are the shares of each issued invoice of the visit before it, as corrected until then, in their order.
-    `snapshot` is None where an invoice has none, which no version has written.
-    `lines` are those of the whole visit so far: the shares of a further invoice are the visit less earlier invoices.
+    A line of an invoice that is not repriced yet has no amounts `now` and no `rules`.
     """
-
-    number: str
-    ma_lk: str
-    snapshot: StoredSnapshot | None
-    shares: Shares
-    earlier: tuple[Shares, ...]
-    lines: tuple[IssuedLine, ...]
-
-    @property
-    def code_version(self) -> str:
-        return "" if self.snapshot is None else self.snapshot.code_version
-
-    @property
-    def shares_of_visit(self) -> Shares:
-        """The sum of the shares of the visit's invoices up to this one."""
-        return sum_shares([*self.earlier, self.shares])
-
-
-class LineChange(NamedTuple):
-    """A line that differs; None on the side where there is no such line."""
 
     table: Table
     number: int
@@ -86,6 +52,30 @@ class LineChange(NamedTuple):
     now: Amounts | None
     issued_rules: tuple[str, ...]
     rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepricingInput:
+    """An issued invoice with all that its repricing reads.
+
+    `earlier` are the shares of each issued invoice of the visit before it, as corrected until then, in their order.
+    `snapshot` is None where an invoice has none, which no version has written.
+    `lines` are those of the whole visit so far: the shares of a further invoice are the visit less earlier invoices.
+    """
+
+    invoice: ListedInvoice
+    snapshot: StoredSnapshot | None
+    earlier: tuple[Shares, ...]
+    lines: tuple[RepricedLine, ...]
+
+    @property
+    def code_version(self) -> str:
+        return "" if self.snapshot is None else self.snapshot.code_version
+
+    @property
+    def shares_of_visit(self) -> Shares:
+        """The sum of the shares of the visit's invoices up to this one."""
+        return sum_shares([*self.earlier, self.invoice.shares])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +96,7 @@ class InvoiceDiff:
     code_version: str
     issued: Shares
     now: Shares | None
-    lines: tuple[LineChange, ...] = ()
+    lines: tuple[RepricedLine, ...] = ()
     refusal: Refusal | None = None
 
 
@@ -151,7 +141,7 @@ class Totals:
 
 
 def compare_invoice(
-    issued: IssuedInvoice, priced: PricedVisit, *, issued_shares: Shares, now: Shares
+    issued: RepricingInput, priced: PricedVisit, *, issued_shares: Shares, now: Shares
 ) -> InvoiceDiff | None:
     """The differences of an invoice; None where every line and every share is equal.
 
@@ -159,12 +149,12 @@ def compare_invoice(
     """
     before = {(line.table, line.number): line for line in issued.lines}
     lines = [change for line in priced.lines if (change := _compare(before.pop(line.item.key, None), line)) is not None]
-    lines += [_left_out(line) for line in before.values()]
+    lines += before.values()
     if not lines and issued_shares == now:
         return None
     return InvoiceDiff(
-        number=issued.number,
-        ma_lk=issued.ma_lk,
+        number=issued.invoice.number,
+        ma_lk=issued.invoice.ma_lk,
         code_version=issued.code_version,
         issued=issued_shares,
         now=now,
@@ -172,11 +162,11 @@ def compare_invoice(
     )
 
 
-def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, issued_shares: Shares) -> InvoiceDiff:
+def unpriceable(issued: RepricingInput, refusal: BillingError, *, issued_shares: Shares) -> InvoiceDiff:
     """The difference of an invoice without a price now, with the rule where the refusal names one."""
     return InvoiceDiff(
-        number=issued.number,
-        ma_lk=issued.ma_lk,
+        number=issued.invoice.number,
+        ma_lk=issued.invoice.ma_lk,
         code_version=issued.code_version,
         issued=issued_shares,
         now=None,
@@ -184,7 +174,7 @@ def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, issued_shares: 
     )
 
 
-def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:
+def _compare(issued: RepricedLine | None, line: PricedLine) -> RepricedLine | None:
     now = Amounts(
         line.hospital_amount,
         line.insured_amount,
@@ -194,28 +184,17 @@ def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:
         line.fund,
         line.other_funds,
     )
-    if issued is not None and (issued.amounts == now or _is_only_a_level(issued.amounts, now)):
+    if issued is not None and (issued.issued == now or _is_only_a_level(issued.issued, now)):
         return None
-    item = line.item
-    return LineChange(
-        table=item.table,
-        number=item.number,
-        code=item.code,
-        name=item.name,
-        issued=None if issued is None else issued.amounts,
-        now=now,
-        issued_rules=() if issued is None else issued.rules,
-        rules=_rules(line),
-    )
+    item, rules = line.item, _rules(line)
+    if issued is None:
+        return RepricedLine(item.table, item.number, item.code, item.name, None, now, (), rules)
+    return issued._replace(code=item.code, name=item.name, now=now, rules=rules)
 
 
-def _is_only_a_level(issued: Amounts, now: Amounts) -> bool:
+def _is_only_a_level(issued: Amounts | None, now: Amounts) -> bool:
     """Whether lines differ only in a level without effect: neither is in insurance scope."""
-    return not issued.insured_amount and issued._replace(level=now.level) == now
-
-
-def _left_out(line: IssuedLine) -> LineChange:
-    return LineChange(line.table, line.number, line.code, line.name, line.amounts, None, line.rules, ())
+    return issued is not None and not issued.insured_amount and issued._replace(level=now.level) == now
 
 
 def _rules(line: PricedLine) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from billing.invoices.store.price_snapshots import (
     InvoiceSelection,
     count_snapshots,
     find_snapshots,
-    read_snapshots,
+    read_repricing_inputs,
 )
 from billing.tariffs.domain.tariff import DraftedList, TariffId, TariffIncomplete
 from billing.tariffs.store.tariffs import read_facilities_of, read_items, read_tariffs
@@ -167,8 +167,8 @@ async def _batches(
 async def reprice_one_batch(database: Database, span: Batch, draft: Draft | None) -> Outcome:
     """Read and price one batch, in one read-only transaction."""
     async with database.transaction(span.organization_id, read_only=True) as tx:
-        invoices = await read_snapshots(tx, span.invoice_ids)
-    return reprice_issued(invoices, draft)
+        inputs = await read_repricing_inputs(tx, span.invoice_ids)
+    return reprice_issued(inputs, draft)
 
 
 async def _in_process(

@@ -13,7 +13,7 @@ from billing.coverage.domain.pricing_authority import price_again, with_list
 from billing.invoices.domain.invoice import shares_still_to_invoice
 from billing.invoices.domain.invoice_diff import (
     InvoiceDiff,
-    IssuedInvoice,
+    RepricingInput,
     Totals,
     compare_invoice,
     unpriceable,
@@ -45,27 +45,27 @@ class Outcome:
     totals: Totals
 
 
-def reprice_issued(invoices: Sequence[IssuedInvoice], draft: Draft | None) -> Outcome:
+def reprice_issued(inputs: Sequence[RepricingInput], draft: Draft | None) -> Outcome:
     """Reprice invoices; one that cannot be read or priced is reported and does not stop the others."""
     parameters = (
         load_parameters() if draft is None or draft.parameters is None else _drafted_parameters(draft.parameters)
     )
     totals = Totals()
     changes = []
-    for invoice in invoices:
-        issued_shares = invoice.shares if draft is None else invoice.shares_of_visit
+    for one in inputs:
+        issued_shares = one.invoice.shares if draft is None else one.shares_of_visit
         try:
-            change = _reprice(invoice, draft, parameters)
+            change = _reprice(one, draft, parameters)
         except (InvalidValue, Refused) as refusal:
-            change = unpriceable(invoice, refusal, issued_shares=issued_shares)
+            change = unpriceable(one, refusal, issued_shares=issued_shares)
         totals.count(issued_shares, change)
         if change is not None:
             changes.append(change)
     return Outcome(tuple(changes), totals)
 
 
-def _reprice(invoice: IssuedInvoice, draft: Draft | None, parameters: Parameters) -> InvoiceDiff | None:
-    stored = invoice.snapshot
+def _reprice(issued: RepricingInput, draft: Draft | None, parameters: Parameters) -> InvoiceDiff | None:
+    stored = issued.snapshot
     if stored is None or content_hash(stored.document) != stored.document_hash:
         raise InputsChanged("the frozen inputs do not have the hash they were frozen with")
     frozen = read_snapshot(stored.document)
@@ -74,11 +74,10 @@ def _reprice(invoice: IssuedInvoice, draft: Draft | None, parameters: Parameters
         if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
             visit = with_list(visit, draft.tariff.prices, parameters=parameters, policy=frozen.policy)
         priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-        return compare_invoice(invoice, priced, issued_shares=invoice.shares_of_visit, now=priced.shares)
+        return compare_invoice(issued, priced, issued_shares=issued.shares_of_visit, now=priced.shares)
     priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-    return compare_invoice(
-        invoice, priced, issued_shares=invoice.shares, now=shares_still_to_invoice(priced.shares, invoice.earlier)
-    )
+    now = shares_still_to_invoice(priced.shares, issued.earlier)
+    return compare_invoice(issued, priced, issued_shares=issued.invoice.shares, now=now)
 
 
 @cache

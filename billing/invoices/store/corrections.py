@@ -11,7 +11,7 @@ from billing.coverage.domain.price_result import PricedLine
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.invoices.domain.correction import CorrectedLine, Correction, CorrectionKind
+from billing.invoices.domain.correction import BilledLine, Correction, CorrectionKind
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of, shares_of
 
@@ -104,25 +104,16 @@ _BILLED_LINES = """
 """
 
 
-async def read_billed_lines(tx: Transaction, visit_id: VisitId) -> list[CorrectedLine]:
+async def read_billed_lines(tx: Transaction, visit_id: VisitId) -> list[BilledLine]:
     """The lines of a visit as billed: those of its newest invoice with the corrections made since."""
-    return [read_row(CorrectedLine, row) for row in await tx.fetch(_BILLED_LINES, tx.organization_id, visit_id)]
+    return [read_row(BilledLine, row) for row in await tx.fetch(_BILLED_LINES, tx.organization_id, visit_id)]
 
 
-def billed_line(line: PricedLine) -> CorrectedLine:
+def billed_line(line: PricedLine) -> BilledLine:
     """A priced line with the amounts that a correction compares."""
-    return CorrectedLine(
-        table=line.item.table,
-        stt=line.item.number,
-        code=line.item.code,
-        name=line.item.name,
-        quantity=line.item.quantity,
-        hospital_amount=line.hospital_amount,
-        insured_amount=line.insured_amount,
-        self_pay=line.self_pay,
-        copay=line.copay,
-        fund=line.fund,
-        other_funds=line.other_funds,
+    item = line.item
+    return BilledLine(
+        table=item.table, stt=item.number, code=item.code, name=item.name, quantity=item.quantity, **line.amounts
     )
 
 
@@ -163,7 +154,7 @@ _ADD_CORRECTION_LINES = """
 """
 
 
-async def add_correction_lines(tx: Transaction, correction_id: UUID, lines: Sequence[CorrectedLine]) -> None:
+async def add_correction_lines(tx: Transaction, correction_id: UUID, lines: Sequence[BilledLine]) -> None:
     """Store the signed changes of the lines of a visit with a correction."""
     rows = [
         (
@@ -189,7 +180,7 @@ class ListedCorrection:
     insurer: int
     private: int
     recorded_at: datetime
-    lines: tuple[CorrectedLine, ...]
+    lines: tuple[BilledLine, ...]
 
 
 _READ_CORRECTIONS = """

@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from billing.core.ids import InvoiceId
 from billing.db.database import Transaction
-from billing.db.rows import read_row
-from billing.invoices.domain.invoice_details import StoredSnapshot
-from billing.invoices.domain.invoice_diff import Amounts, IssuedInvoice, IssuedLine
-from billing.invoices.store.invoice_rows import shares_of
+from billing.db.rows import extend, read_row
+from billing.invoices.domain.invoice_details import ListedInvoice, StoredSnapshot
+from billing.invoices.domain.invoice_diff import Amounts, RepricedLine, RepricingInput
+from billing.invoices.store.invoice_rows import invoice_of, shares_of
 from billing.visits.domain.visit import Table
 
 _TABLES = {table.value: table for table in Table}
@@ -109,21 +109,26 @@ _READ = """
 """
 
 
-async def read_snapshots(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[IssuedInvoice]:
+async def read_repricing_inputs(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[RepricingInput]:
     """These invoices, the oldest first."""
     rows = await tx.fetch(_READ, tx.organization_id, invoice_ids)
     return [
-        IssuedInvoice(
-            number=row["invoice"]["number"],
-            ma_lk=row["ma_lk"],
-            shares=shares_of(row["invoice"]),
+        RepricingInput(
+            invoice=extend(ListedInvoice, invoice_of(row["invoice"]), ma_lk=row["ma_lk"]),
             snapshot=None
             if row["document"] is None
             else read_row(StoredSnapshot, {name: row[name] for name in _STORED}),
             earlier=tuple(shares_of(each) for each in row["earlier"] or ()),
             lines=tuple(
-                IssuedLine(
-                    _TABLES[table], stt, code, name, Amounts(*map(Decimal, rest[:-1])), tuple(dict.fromkeys(rest[-1]))
+                RepricedLine(
+                    _TABLES[table],
+                    stt,
+                    code,
+                    name,
+                    Amounts(*map(Decimal, rest[:-1])),
+                    None,
+                    tuple(dict.fromkeys(rest[-1])),
+                    (),
                 )
                 for table, stt, code, name, *rest in json.loads(row["lines"])
             ),

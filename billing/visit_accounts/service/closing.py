@@ -17,7 +17,7 @@ from billing.coverage.domain.pricing_authority import CollectedPrice
 from billing.coverage.service.pricing_inputs import PricingInputs
 from billing.db.database import Transaction
 from billing.invoices.domain.correction import (
-    CorrectedLine,
+    BilledLine,
     Correction,
     changed_lines,
     limit_write_offs,
@@ -102,7 +102,7 @@ class _Bill:
     billed: Mapping[InvoiceId, Shares]
     issued: Invoice | None
     corrections: Sequence[Correction]
-    lines: Sequence[CorrectedLine]
+    lines: Sequence[BilledLine]
 
 
 async def close_account(tx: Transaction, context: PaymentContext, priced: PricedAccount, *, actor: Actor) -> FinalBill:

@@ -12,7 +12,7 @@ from billing.core.actor import Actor
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Dong
 from billing.db.database import Transaction
-from billing.invoices.domain.correction import CorrectedLine, Correction, CorrectionKind
+from billing.invoices.domain.correction import BilledLine, Correction, CorrectionKind
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.domain.posting_rules import invoice_corrected
 from billing.invoices.store.corrections import add_correction_lines, add_corrections
@@ -41,7 +41,7 @@ class Corrections:
 
     visit_id: VisitId
     corrections: Sequence[Correction]
-    lines: Sequence[CorrectedLine] = ()
+    lines: Sequence[BilledLine] = ()
     final_bill_id: UUID | None = None
 
 

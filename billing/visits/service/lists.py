@@ -5,7 +5,8 @@ from enum import StrEnum
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.db.context import Context
-from billing.visits.store.visit_lists import ListedVisit, read_visits
+from billing.visits.store.visit_lists import read_visits
+from billing.visits.store.visits import ListedVisit
 
 __all__ = [
     "ListedVisit",

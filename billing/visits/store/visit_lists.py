@@ -1,26 +1,9 @@
 """Lists of visits, the newest first: a page of rows below a cursor, without a total count."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from billing.core.ids import VisitId
 from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedVisit:
-    """A visit in a list, without its document."""
-
-    id: VisitId
-    ma_lk: str
-    facility_code: str
-    version: int
-    admitted_at: datetime
-    discharged_at: datetime | None
-    created_at: datetime
-
+from billing.visits.store.visits import ListedVisit
 
 _LIST_VISITS = """
     SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, visit.created_at,

@@ -14,13 +14,11 @@ from billing.visits.domain.visit import Patient, Visit
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
-    """The current version of a visit and the hash of its content."""
+    """The current version of a visit and the hash of its content; None where no version has content yet."""
 
     id: VisitId
-    facility_id: FacilityId
-    ma_lk: str
     version: int
-    content_hash: bytes
+    content_hash: bytes | None
 
 
 _ADD_VISIT = """
@@ -49,7 +47,7 @@ async def add_visit(
 
 
 _LOCK_BY_MA_LK = """
-    SELECT id, facility_id, ma_lk, version FROM visit
+    SELECT id, version FROM visit
     WHERE organization_id = $1 AND facility_id = $2 AND ma_lk = $3
     FOR NO KEY UPDATE
 """
@@ -66,7 +64,7 @@ async def lock_visit_by_ma_lk(tx: Transaction, facility_id: FacilityId, ma_lk: s
     if row is None:
         return None
     content_hash = await tx.fetchval(_CONTENT_HASH, tx.organization_id, row["id"], row["version"])
-    return VisitRow(**dict(row), content_hash=content_hash)
+    return VisitRow(id=VisitId(row["id"]), version=row["version"], content_hash=content_hash)
 
 
 _LOCK_VISIT = """
@@ -198,8 +196,8 @@ async def add_findings(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VisitDetails:
-    """A visit in its newest version. `document` is the submitted document, None once erased."""
+class ListedVisit:
+    """A visit in a list, without its document."""
 
     id: VisitId
     ma_lk: str
@@ -207,13 +205,20 @@ class VisitDetails:
     version: int
     admitted_at: datetime
     discharged_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitDetails(ListedVisit):
+    """A visit in its newest version. `document` is the submitted document, None once erased."""
+
     document: Mapping[str, Any] | None
     findings: tuple[Mapping[str, Any], ...]
 
 
 _READ_VISIT = """
-    SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, facility.code AS facility_code,
-        visit_document.document,
+    SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, visit.created_at,
+        facility.code AS facility_code, visit_document.document,
         (SELECT coalesce(jsonb_agg(finding ORDER BY number), '[]') FROM visit_finding
          WHERE visit_finding.organization_id = $1 AND visit_finding.visit_id = visit.id
             AND visit_finding.version = visit.version) AS findings
