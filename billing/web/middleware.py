@@ -74,7 +74,7 @@ def _request_id(request: web.Request) -> str:
 
 _OWN_LIMITS = (
     *("/v1/", "/callbacks/", "/pay/", "/desk", "/shift", "/finance", "/approvals", "/admin", "/print", "/my/"),
-    *("/kiosk", "/queue", "/display", "/sign-", "/lock"),
+    *("/kiosk", "/queue", "/device", "/display", "/sign-", "/lock"),
 )
 """Handlers below these paths apply the anonymous limits themselves, after authentication or lookup."""
 

@@ -270,6 +270,7 @@ FIRST_STATES = {
     "refund": {"requested"},
     "shift": {"open"},
     "shift_count": {"draft"},
+    "queue_ticket": {"waiting"},
     "tariff": {"draft"},
     "visit_account": {"open"},
     "webhook_delivery": {"waiting"},

@@ -11,6 +11,7 @@ from aiohttp import web
 from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
+from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
 from billing.web.screens.navigation import NAVIGATION, bar_of
 from billing.web.screens.refusals import refusal
 from billing.web.screens.session import (
@@ -27,14 +28,16 @@ _ANONYMOUS_COST = 8
 
 
 def add_screens(application: web.Application, routes: Iterable[Route]) -> None:
-    """Add the screens, and the pages of the sign-in."""
+    """Add the screens, the pages of the sign-in, and the screens of devices."""
     routes = tuple(routes)
     application[NAVIGATION] = bar_of(routes)
     for route in routes:
         assert route.right is not None, "only the sign-in is open"
         _add(application, route, _guarded(route))
-    for route in OPEN_SCREENS:
+    for route in (*OPEN_SCREENS, *DEVICE_SET_UP):
         _add(application, route, _open(route))
+    for route in DEVICE_SCREENS:
+        _add(application, route, route.handler)
 
 
 def _add(application: web.Application, route: Route, handler: Handler) -> None:

@@ -1,6 +1,7 @@
 """The one table of the screens: every route with its right. A test calls each with each role and with none."""
 
 from billing.web.operation import Route
+from billing.web.screens.queue_display import QUEUE_SCREENS
 from billing.web.screens.start_routes import START_SCREENS
 
-SCREENS: tuple[Route, ...] = (*START_SCREENS,)
+SCREENS: tuple[Route, ...] = (*START_SCREENS, *QUEUE_SCREENS)

@@ -1,0 +1,95 @@
+"""The queue display of a facility, and the queue at a desk.
+
+GET  /queue               called numbers with their desks, and the next ones; no names
+GET  /desk/queue          the number that the desk has called, and those that wait
+POST /desk/queue/next     call the next number; the one before was served
+POST /desk/queue/again    call the number again
+POST /desk/queue/absent   nobody came
+"""
+
+from aiohttp import web
+
+from billing.core.errors import Refused
+from billing.core.ids import DeskId
+from billing.organizations.domain.rights import Right
+from billing.visit_accounts.service.queue_tickets import (
+    call_again,
+    call_next,
+    end_call,
+    find_desk_queue,
+    find_queue_display,
+)
+from billing.web.app_state import app_state
+from billing.web.screens.devices import Device
+from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
+from billing.web.screens.route import screen_route
+from billing.web.screens.session import ScreenSession, current
+
+_ADDRESS = "/desk/queue"
+
+
+class NoDesk(Refused):
+    """The session is at no desk."""
+
+    code = "no_desk"
+
+
+async def get_queue_display(request: web.Request, device: Device) -> web.Response:
+    """The numbers that are called, for the wall; the page renews itself."""
+    context = app_state(request).context
+    display = await find_queue_display(context, device.organization_id, device.facility_code)
+    return render(request, "public/queue.html", display=display, now=context.clock())
+
+
+async def get_desk_queue(request: web.Request) -> web.Response:
+    """The queue as the desk sees it."""
+    return await _desk_queue(request)
+
+
+async def post_next(request: web.Request) -> web.Response:
+    """Call the next number."""
+    session = current(request)
+    await call_next(app_state(request).context, session.caller.organization_id, _desk(session))
+    return await _after(request)
+
+
+async def post_again(request: web.Request) -> web.Response:
+    """Call the number of the desk again."""
+    session = current(request)
+    await call_again(app_state(request).context, session.caller.organization_id, _desk(session))
+    return await _after(request)
+
+
+async def post_absent(request: web.Request) -> web.Response:
+    """End the number of the desk: nobody came."""
+    session = current(request)
+    await end_call(app_state(request).context, session.caller.organization_id, _desk(session), is_absent=True)
+    return await _after(request)
+
+
+async def _after(request: web.Request) -> web.Response:
+    return await _desk_queue(request) if is_fragment(request) else see_other(request, _ADDRESS)
+
+
+async def _desk_queue(request: web.Request) -> web.Response:
+    session = current(request)
+    desk_id = _desk(session)
+    assert session.facility is not None, "a desk has a facility"
+    queue = await find_desk_queue(app_state(request).context, session.caller.organization_id, session.facility, desk_id)
+    if is_fragment(request):
+        return render_fragment(request, "cashier/queue_fragment.html", queue=queue)
+    return render(request, "cashier/queue.html", queue=queue)
+
+
+def _desk(session: ScreenSession) -> DeskId:
+    if session.desk is None:
+        raise NoDesk("sign in at a desk")
+    return session.desk.id
+
+
+QUEUE_SCREENS = (
+    screen_route("GET", _ADDRESS, get_desk_queue, Right.RUN_SHIFT),
+    screen_route("POST", f"{_ADDRESS}/next", post_next, Right.RUN_SHIFT),
+    screen_route("POST", f"{_ADDRESS}/again", post_again, Right.RUN_SHIFT),
+    screen_route("POST", f"{_ADDRESS}/absent", post_absent, Right.RUN_SHIFT),
+)
