@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Collection
 from datetime import timedelta
 
+from billing.cli.demo_day import FACILITY
+from billing.cli.demo_staff import add_desks, add_staff
 from billing.core.actor import Role
 from billing.core.ids import OrganizationId
-from billing.db.context import Ids, utc_now
+from billing.db.context import Context, Ids, utc_now
 from billing.db.database import Database
 from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
 from providers.addresses import AddressRules
@@ -37,6 +39,7 @@ async def set_up_hospital(
     key_life: timedelta,
     roles: Collection[Role] = (Role.CASHIER, Role.INTEGRATOR),
     outgoing: AddressRules | None = None,
+    is_training: bool = False,
 ) -> str:
     """One hospital with a sandbox account; returns a key for its desk."""
     database = await Database.open(owner_url)
@@ -47,10 +50,11 @@ async def set_up_hospital(
                 id=HOSPITAL,
                 name="Bệnh viện Đa khoa Mẫu",
                 tax_code="0100000000",
-                facility_code="01001",
+                facility_code=FACILITY,
                 facility_name="Bệnh viện Đa khoa Mẫu",
                 technical_level="basic",
                 help_phone="024 3999 0000",
+                is_training=is_training,
             )
         )
         await setup.add_provider_account(
@@ -62,5 +66,15 @@ async def set_up_hospital(
             secret_name="sandbox",  # noqa: S106 - a name, not a secret
         )
         return await setup.add_key(HOSPITAL, person_name="Thu ngân", roles=roles, expires_at=utc_now() + key_life)
+    finally:
+        await database.close()
+
+
+async def add_screens(owner_url: str) -> None:
+    """Add the desks of the hospital, and a person with an account for each role."""
+    database = await Database.open(owner_url)
+    try:
+        await add_staff(database, HOSPITAL)
+        await add_desks(Context(database=database), HOSPITAL, FACILITY)
     finally:
         await database.close()

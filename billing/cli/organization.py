@@ -46,6 +46,7 @@ def organization() -> None:
     help="Cấp chuyên môn kỹ thuật.",
 )
 @click.option("--help-phone", default="", help="Phone of the payment desk, shown to patients.")
+@click.option("--training", "is_training", is_flag=True, help="To practise: bank simulator only, marked on every page.")
 @click.pass_obj
 def add(
     config: Path | None,
@@ -57,6 +58,7 @@ def add(
     facility_name: str | None,
     technical_level: str,
     help_phone: str,
+    is_training: bool,
 ) -> None:
     """Add a legal unit with its first site, a prefix for its reference codes and its ledger accounts."""
     new = NewOrganization(
@@ -67,6 +69,7 @@ def add(
         facility_name=facility_name or name,
         technical_level=technical_level,
         help_phone=help_phone,
+        is_training=is_training,
     )
     run_as_owner(config, lambda setup: setup.add_organization(new))
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")

@@ -21,7 +21,9 @@ import click
 import httpx
 
 from billing.app import open_service
-from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, set_up_hospital
+from billing.cli.demo_day import Morning
+from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, add_screens, sandbox_settings, set_up_hospital
+from billing.cli.demo_staff import PASSWORD, PIN, STAFF
 from billing.core.actor import Role
 from billing.core.errors import BillingError
 from billing.core.reference_code import ReferenceCode, purpose_text
@@ -32,6 +34,7 @@ from billing.devserver.embedded import EmbeddedPostgres
 from billing.logs import configure_logs
 from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
+from billing.web.screens.texts import ScreenLanguage, translate
 from billing.web.server import serving
 from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import Sender
@@ -50,10 +53,12 @@ _TYPED_AMOUNT = 500_000
 """What the payer of a standing code types, in đồng."""
 _LISTED_MAX = 10
 _PAYOUT_FEE = 50  # basis points
+_MORNING_VISITS = 12
 _MESSAGES = {
     "vi": {
         "starting": "Đang chuẩn bị PostgreSQL riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm …",
         "bank": "Ngân hàng thử nghiệm (chọn cách trả từng mã):",
+        "screens": "Màn hình của nhân viên: mở địa chỉ này và đăng nhập (mật khẩu {password}, PIN {pin}):",
         "page": "Trang của người bệnh, mã {code}, {amount}:",
         "docs": "Tài liệu API, với khóa {key}:",
         "fresh": "Dữ liệu mới mỗi lần chạy và mất khi dừng. Chỉ máy này mở được. Dừng: Ctrl-C.",
@@ -62,6 +67,7 @@ _MESSAGES = {
     "en": {
         "starting": "Preparing a PostgreSQL of its own, a demo hospital and the bank simulator …",
         "bank": "The bank simulator (choose how each code is paid):",
+        "screens": "The screens of the staff: open this address and sign in (password {password}, PIN {pin}):",
         "page": "The patient's page, code {code}, {amount}:",
         "docs": "The API, with the key {key}:",
         "fresh": "The data are new each time and gone at the end. Only this machine can open it. Stop: Ctrl-C.",
@@ -92,7 +98,8 @@ class RunFailed(BillingError):
     show_default=True,
     help="How the bank's files state collected money: each transfer, or one payout a day net of a fee of 0.5 %.",
 )
-def run(lang: str, port: int, bank_port: int, payouts: str) -> None:
+@click.option("--training", "is_training", is_flag=True, help="Make it a training hospital: marked on every page.")
+def run(*, lang: str, port: int, bank_port: int, payouts: str, is_training: bool) -> None:
     """Serve a demo hospital and the bank simulator on the loopback address until Ctrl-C; data are fresh each time.
 
     A port that is taken is replaced by a free one; the addresses are printed.
@@ -103,11 +110,15 @@ def run(lang: str, port: int, bank_port: int, payouts: str) -> None:
         terms = FileTerms(
             payouts=Payouts(payouts), fee_basis_points=_PAYOUT_FEE if payouts == Payouts.DAILY.value else 0
         )
-        asyncio.run(_run(server, lang, terms, port=_free_port(port), bank_port=_free_port(bank_port)))
+        ports = _free_port(port), _free_port(bank_port)
+        asyncio.run(_run(server, lang, terms, ports=ports, is_training=is_training))
     click.echo(_MESSAGES[lang]["stopped"])
 
 
-async def _run(server: EmbeddedPostgres, lang: str, terms: FileTerms, *, port: int, bank_port: int) -> None:
+async def _run(
+    server: EmbeddedPostgres, lang: str, terms: FileTerms, *, ports: tuple[int, int], is_training: bool
+) -> None:
+    port, bank_port = ports
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
@@ -116,7 +127,15 @@ async def _run(server: EmbeddedPostgres, lang: str, terms: FileTerms, *, port: i
     settings = sandbox_settings(query_url=f"http://127.0.0.1:{bank_port}{QUERY_PATH}")
     roles = (Role.CASHIER, Role.INTEGRATOR, Role.FINANCE)
     here = AddressRules(allow_private=True, allow_http=True)  # the bank simulator answers on the loopback address
-    key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE, roles=roles, outgoing=here)
+    key = await set_up_hospital(
+        server.owner_url,
+        settings,
+        key_life=_KEY_LIFE,
+        roles=roles,
+        outgoing=here,
+        is_training=is_training,
+    )
+    await add_screens(server.owner_url)
     async with (
         open_service(
             server.app_url,
@@ -143,6 +162,9 @@ async def _run(server: EmbeddedPostgres, lang: str, terms: FileTerms, *, port: i
         )
         for _ in _FILES:
             await desk.add_code()
+        morning = Morning(client, utc_now, Random())  # noqa: S311 - invented patients
+        await morning.begin(_MORNING_VISITS)
+        arrivals = asyncio.create_task(morning.arrive(stop))
         worker = asyncio.create_task(
             run_worker(
                 service.context,
@@ -155,12 +177,18 @@ async def _run(server: EmbeddedPostgres, lang: str, terms: FileTerms, *, port: i
         async with serving_control_page(page, port=bank_port) as bank_address:
             await _print_addresses(desk, lang, bank_address=bank_address, address=address, key=key)
             await stop.wait()
+        await arrivals
         await worker
 
 
 async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, address: str, key: str) -> None:
     messages = _MESSAGES[lang]
-    click.echo(f"\n{messages['bank']}\n   {bank_address}")
+    click.echo(f"\n{messages['screens'].format(password=PASSWORD, pin=PIN)}\n   {address}/")
+    for person in STAFF:
+        click.echo(
+            f"   {person.login_name:<10} {translate(ScreenLanguage(lang), f'role.{person.role}')}: {person.name}"
+        )
+    click.echo(f"{messages['bank']}\n   {bank_address}")
     for code in await desk.list_codes():
         click.echo(f"{messages['page'].format(code=code.reference, amount=code.amount)}\n   {code.page}")
     click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs\n\n{messages['fresh']}")

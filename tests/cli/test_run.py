@@ -98,6 +98,33 @@ def test_unknown_codes_and_ways_to_pay_are_not_found(running: Running) -> None:
     assert httpx.post(running.bank + "/queries", content=b"{}").status_code == 401
 
 
+def test_every_printed_person_signs_in_to_the_screens(running: Running) -> None:
+    [address] = re.findall(r"sign in .*\n   (http://\S+)/$", running.printed, re.MULTILINE)
+    [password] = re.findall(r"password (\S+),", running.printed)
+    persons = re.findall(r"^   ([a-z]+2?) +[A-Z][a-z ]+: ", running.printed, re.MULTILINE)
+    assert len(persons) == 9
+
+    for login_name in persons:
+        with httpx.Client(base_url=address, follow_redirects=True) as client:
+            form = {"login_name": login_name, "password": password, "place": "1/"}
+            page = client.post("/sign-in", data=form)
+            assert page.status_code == 200, (login_name, page.text)
+            assert "/sign-out" in client.get("/my/sessions").text
+
+
+def test_visits_of_the_morning_wait_at_the_desks(running: Running) -> None:
+    key = re.findall(r"key (vp_\S+):", running.printed)[0]
+    service = re.findall(r"(http://127\.0\.0\.1:\d+)/docs", running.printed)[0]
+    headers = {"Authorization": f"Bearer {key}"}
+
+    listed = httpx.get(f"{service}/v1/desks", headers=headers).json()["items"]
+    messages = httpx.get(f"{service}/v1/integration-messages?limit=100", headers=headers).json()["items"]
+
+    assert [desk["name"] for desk in listed] == ["Quầy 1", "Quầy 2", "Quầy 3"]
+    assert len(messages) > 40
+    assert {message["outcome"] for message in messages} == {"accepted"}
+
+
 def calls_of_readme() -> list[str]:
     section = README.split("\n## Connect a hospital", 1)[1].split("\n## ", 1)[0]
     lines = "".join(line[4:] + "\n" for line in section.splitlines() if line.startswith("    "))

@@ -84,7 +84,10 @@ class NameTaken(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrganization:
-    """The legal unit and its first facility; `help_phone` is the phone of the payment desk, shown to patients."""
+    """The legal unit and its first facility; `help_phone` is the phone of the payment desk, shown to patients.
+
+    A training organization is used to practise: bank simulator, numbers of its own, a watermark on every page.
+    """
 
     id: OrganizationId
     name: str
@@ -93,6 +96,7 @@ class NewOrganization:
     facility_name: str
     technical_level: str
     help_phone: str = ""
+    is_training: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,14 @@ class Setup:
         now = self._clock()
         today = business_date(now)
         async with self._setting_up(new.id) as tx:
-            await add_organization(tx, name=new.name, tax_code=new.tax_code, help_phone=new.help_phone, created_at=now)
+            await add_organization(
+                tx,
+                name=new.name,
+                tax_code=new.tax_code,
+                help_phone=new.help_phone,
+                created_at=now,
+                is_training=new.is_training,
+            )
             await self._give_prefix(tx, now)
             await add_facility(
                 tx,

@@ -29,6 +29,7 @@ MALFORMED = {
     "facility_code_check": "--facility-code: a MA_CSKCB code is five digits or capitals",
     "bank_account_owner_bank_bin_check": "--bank-bin: six digits are a bank's BIN",
     "bank_account_owner_account_number_check": "--account-number: up to 19 letters and digits, without spaces",
+    "training_uses_simulator": "--provider: a training organization has accounts at the bank simulator only (sandbox)",
     "provider_account_name_check": "--name: small letters, digits and hyphens, at most 40, a letter or digit first",
 }
 """Messages for invalid values, by constraint."""

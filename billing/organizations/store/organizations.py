@@ -12,13 +12,16 @@ from billing.core.ids import FacilityId, OrganizationId, ProviderAccountId
 from billing.db.database import Transaction
 
 _ADD_ORGANIZATION = """
-    INSERT INTO organization (id, name, tax_code, help_phone, created_at) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO organization (id, name, tax_code, help_phone, created_at, is_training)
+    VALUES ($1, $2, $3, $4, $5, $6)
 """
 
 
-async def add_organization(tx: Transaction, *, name: str, tax_code: str, help_phone: str, created_at: datetime) -> None:
+async def add_organization(
+    tx: Transaction, *, name: str, tax_code: str, help_phone: str, created_at: datetime, is_training: bool
+) -> None:
     """Add the organization of this transaction."""
-    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, help_phone, created_at)
+    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, help_phone, created_at, is_training)
 
 
 _ADD_PREFIX = """
