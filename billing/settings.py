@@ -266,6 +266,7 @@ class Settings(BaseSettings):
     providers: ProviderSettings = ProviderSettings()
     retention: RetentionSettings = RetentionSettings()
     visit_size_max: Count = 8 * 1024 * 1024
+    statement_size_max: Count = 256 * 1024 * 1024
     body_size_max: Count = 64 * 1024
     callback_size_max: Count = 64 * 1024
     log_format: LogFormat = LogFormat.CONSOLE

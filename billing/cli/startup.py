@@ -62,6 +62,7 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
         ),
         web_limits=WebLimits(
             visit_size_max=settings.visit_size_max,
+            statement_size_max=settings.statement_size_max,
             body_size_max=settings.body_size_max,
             callback_size_max=settings.callback_size_max,
             anonymous=AnonymousLimits(**settings.anonymous.model_dump()),

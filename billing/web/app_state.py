@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from aiohttp import web
 
@@ -38,7 +38,7 @@ class ProviderCallStats(Protocol):
 class ForwardsDocuments(Protocol):
     """Forwards big documents to another process (`document_workers.py`)."""
 
-    async def forward(self, request: web.Request, body: bytes) -> web.Response: ...
+    async def forward(self, request: web.Request, body: BinaryIO) -> web.Response: ...
 
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -46,12 +46,16 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebLimits:
-    """Sizes in bytes, times in seconds; `visit_size_max` for claim files and visits, `body_size_max` for the rest.
+    """Sizes in bytes, times in seconds.
+
+    `visit_size_max` is for claim files, visits and settlement files, `statement_size_max` for bank statements, which
+    are received into a temporary file, `body_size_max` for the rest.
 
     `lingering_s` is how long the rest of a rejected body is read, so that the client receives the response.
     """
 
     visit_size_max: int = 8 * 1024 * 1024
+    statement_size_max: int = 256 * 1024 * 1024
     body_size_max: int = 64 * 1024
     callback_size_max: int = 64 * 1024
     body_timeout_s: float = 30.0

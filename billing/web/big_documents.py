@@ -19,7 +19,6 @@ _ALWAYS = frozenset(
     {
         ("POST", "/v1/tariffs"),
         ("GET", "/v1/tariffs/{id}/changes"),
-        ("POST", "/v1/bank-statements"),
         ("POST", "/v1/settlements"),
         ("POST", "/v1/match-runs"),
     }
@@ -29,6 +28,12 @@ list compare two lists."""
 
 _OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
 _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
+
+
+def is_long_file(request: web.Request) -> bool:
+    """Whether the body of a request is received into a file and handled by a document worker."""
+    resource = request.match_info.route.resource
+    return request.method == "POST" and resource is not None and resource.canonical == "/v1/bank-statements"
 
 
 async def big_body(request: web.Request, app: AppState) -> bytes | None:

@@ -7,7 +7,6 @@ docs/design.md §5; STYLE §3, everything has a limit.
 """
 
 import asyncio
-import io
 import os
 import pickle
 import subprocess
@@ -18,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import BinaryIO
 
 import aiohttp
 import structlog
@@ -34,6 +34,10 @@ RunWorker = Callable[[str, int], None]
 _PROGRAM = "import pickle, sys; run, path, ready = pickle.load(sys.stdin.buffer); run(path, ready)"
 
 _CHECK_INTERVAL_S = 0.25
+_BYTES_A_SECOND = 256 * 1024
+_COMMON_SIZE_MAX = 8 * 1024 * 1024
+"""What a document has beyond this size is given time: half of the speed at which a small machine imports statements."""
+
 _START_TIMEOUT_S = 60.0
 _FORWARDED = ("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Accept")
 _HOP_BY_HOP = frozenset({"content-length", "connection", "date", "server", "transfer-encoding", "keep-alive"})
@@ -82,8 +86,8 @@ class DocumentWorkers:
         for worker in list(self._all):
             await self._end(worker)
 
-    async def forward(self, request: web.Request, body: bytes) -> web.Response:
-        """Forward a request to a worker and return its response.
+    async def forward(self, request: web.Request, body: BinaryIO) -> web.Response:
+        """Forward a request with its body to a worker and return its response.
 
         Raises DocumentWorkersBusy, and DocumentTooCostly where the worker died or exceeded the time limit. If the
         client disconnects, its worker is ended.
@@ -126,8 +130,11 @@ class DocumentWorkers:
             self._idle.remove(worker)
         await worker.end()
 
-    async def _exchange(self, worker: "_Worker", request: web.Request, body: bytes) -> web.Response:
-        ends_at = monotonic() + self._limits.timeout_s
+    async def _exchange(self, worker: "_Worker", request: web.Request, body: BinaryIO) -> web.Response:
+        long = max(0, body.seek(0, os.SEEK_END) - _COMMON_SIZE_MAX)
+        timeout_s = self._limits.timeout_s + long / _BYTES_A_SECOND
+        body.seek(0)
+        ends_at = monotonic() + timeout_s
         exchange = asyncio.create_task(worker.send(request, body))
         try:
             while True:
@@ -137,8 +144,8 @@ class DocumentWorkers:
                 if request.transport is None or request.transport.is_closing():
                     raise ConnectionResetError("the client went away")
                 if monotonic() > ends_at:
-                    log.warning("document_given_up", reason="time", timeout_s=self._limits.timeout_s)
-                    raise DocumentTooCostly(f"this document takes longer than {self._limits.timeout_s:g} s")
+                    log.warning("document_given_up", reason="time", timeout_s=timeout_s)
+                    raise DocumentTooCostly(f"this document takes longer than {timeout_s:.0f} s")
         except (aiohttp.ClientError, OSError) as cause:
             if request.transport is None or request.transport.is_closing():
                 raise
@@ -199,7 +206,7 @@ class _Worker:
         if not os.read(self._ready, 1):
             raise Unavailable("a document worker could not start")
 
-    async def send(self, request: web.Request, body: bytes) -> web.Response:
+    async def send(self, request: web.Request, body: BinaryIO) -> web.Response:
         """Send a request to the process and return its response."""
         headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
         headers["X-Request-Id"] = request[REQUEST_ID]
@@ -207,7 +214,7 @@ class _Worker:
             request.method,
             f"http://worker{request.raw_path}",
             headers=headers,
-            data=io.BytesIO(body) if request.method == "POST" else None,
+            data=body if request.method == "POST" else None,
             allow_redirects=False,
         ) as answer:
             content = await answer.read()

@@ -1,6 +1,7 @@
 """Middleware: request id, log line and problem documents for every request; authentication below `/v1`."""
 
 import time
+from io import BytesIO
 
 import structlog
 from aiohttp import web
@@ -10,13 +11,14 @@ from structlog.contextvars import bind_contextvars
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
 from billing.web.app_state import APP_STATE, CALLER, LOG_FIELDS, REQUEST_ID, RIGHTS, STATE, app_state
-from billing.web.big_documents import big_body
+from billing.web.big_documents import big_body, is_long_file
 from billing.web.client_address import source_address
 from billing.web.facility_limits import limit_answer, limit_request
 from billing.web.metrics import METRICS
 from billing.web.operation import operation_of
 from billing.web.pagination import read_query
 from billing.web.problems import problem_of, write_problem
+from billing.web.received_files import receive_file
 
 log = structlog.get_logger(__name__)
 
@@ -118,9 +120,12 @@ async def _answer(request: web.Request, handler: Handler, *, is_known: bool) -> 
     """The answer of the handler, or of a document worker for a big document."""
     app = app_state(request)
     if app.documents is not None and is_known:
+        if is_long_file(request):
+            async with receive_file(request, size_max=app.limits.statement_size_max) as file:
+                return await app.documents.forward(request, file)
         body = await big_body(request, app)
         if body is not None:
-            return await app.documents.forward(request, body)
+            return await app.documents.forward(request, BytesIO(body))
     return await handler(request)
 
 

@@ -85,8 +85,7 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
         if len(request[BODY]) > size_max:
             raise too_large
         return request[BODY]
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise MediaTypeNotSupported("send the body without compression")
+    require_identity(request)
     if request.content_length is not None and request.content_length > size_max:
         raise too_large
     content = bytearray()
@@ -106,6 +105,12 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
     except (ConnectionError, web.RequestPayloadError) as cause:
         raise BodyUnreadable("the body ended too early") from cause
     return bytes(content)
+
+
+def require_identity(request: web.Request) -> None:
+    """Reject a compressed body. Raises MediaTypeNotSupported."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise MediaTypeNotSupported("send the body without compression")
 
 
 def require_media_type(request: web.Request, *known: str) -> None:

@@ -15,7 +15,9 @@ from tests.builders import DemoHospital, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.web.site import Site
 
-LIMITS = WebLimits(visit_size_max=1024 * 1024, body_timeout_s=1.0, shutdown_timeout_s=1.0)
+LIMITS = WebLimits(
+    visit_size_max=1024 * 1024, statement_size_max=4 * 1024 * 1024, body_timeout_s=1.0, shutdown_timeout_s=1.0
+)
 
 
 async def give_key(request: httpx.Request) -> None:

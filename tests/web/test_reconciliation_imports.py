@@ -105,7 +105,7 @@ async def test_intraday_file_is_tentative_until_it_is_complete(site: Site) -> No
 
 async def test_body_needs_its_media_type_and_a_size(site: Site) -> None:
     address = "/v1/bank-statements"
-    too_large = b"x" * (LIMITS.visit_size_max + 1)
+    too_large = b"x" * (LIMITS.statement_size_max + 1)
 
     problem(await post(site, address, FIRST, **{"Content-Type": "application/json"}), 415, "media_type_not_supported")
     problem(await post(site, address, too_large), 413, "body_too_large")

@@ -91,4 +91,5 @@ class DecodedLines:
                 self.is_cut = line[-1] not in "\r\n"
                 yield line
         finally:
-            text.detach()
+            if not self._stream.closed:  # a refusal may leave this iteration open longer than its file
+                text.detach()

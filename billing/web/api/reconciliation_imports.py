@@ -12,7 +12,6 @@ the number of lines that are stored.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from io import BytesIO
 
 from aiohttp import web
 
@@ -34,6 +33,7 @@ from billing.web.pagination import (
     read_page,
     read_query,
 )
+from billing.web.received_files import receive_file
 from billing.web.request_bodies import read_body, read_id, require_media_type
 from billing.web.responses import json_response
 from billing.web.schemas import Document, PageDocument, Text
@@ -133,17 +133,17 @@ async def post_bank_statement(request: web.Request) -> web.Response:
     require_media_type(request, BYTES)
     app, caller = app_state(request), request[CALLER]
     given = read_query(request, tuple(_STATEMENT_QUERY))
-    content = await read_body(request, size_max=app.limits.visit_size_max)
-    file = StatementFile(
-        stream=BytesIO(content),
-        file_name=given.get("file_name", "statement"),
-        profile=_read_profile(given),
-        account=given.get("account"),
-        account_of=given.get("account_of"),
-        opening=_read_opening(given),
-        is_intraday=_read_flag(given, "intraday"),
-    )
-    result = await import_statement(app.context, caller.organization_id, file, actor=caller.actor)
+    async with receive_file(request, size_max=app.limits.statement_size_max) as content:
+        file = StatementFile(
+            stream=content,
+            file_name=given.get("file_name", "statement"),
+            profile=_read_profile(given),
+            account=given.get("account"),
+            account_of=given.get("account_of"),
+            opening=_read_opening(given),
+            is_intraday=_read_flag(given, "intraday"),
+        )
+        result = await import_statement(app.context, caller.organization_id, file, actor=caller.actor)
     assert result.import_id is not None, "it was imported, now or earlier"
     document = StatementImportDocument(
         file=await _find(request, result.import_id),
