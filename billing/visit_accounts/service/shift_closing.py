@@ -92,7 +92,7 @@ async def find_closing(context: PaymentContext, organization_id: OrganizationId,
             named=named,
             count=count,
             hand_overs=await read_hand_overs_of_desk(tx, named.shift.desk_id, named.shift.id),
-            waiting_codes=await count_waiting_codes(tx, named.facility_id, since=named.shift.opened_at),
+            waiting_codes=await count_waiting_codes(tx, named.shift.desk_id, since=named.shift.opened_at),
             others=others,
             result=await _result(tx, context, named.shift, count) if is_checked and count is not None else None,
         )

@@ -139,17 +139,16 @@ async def read_recent_hand_overs(
 
 
 _WAITING_CODES = """
-    SELECT count(*)::int FROM intent
-    JOIN deposit ON deposit.organization_id = $1 AND deposit.id = intent.deposit_id
-    JOIN visit ON visit.organization_id = $1 AND visit.id = deposit.visit_id
-    WHERE intent.organization_id = $1 AND intent.created_at >= $3 AND NOT intent.is_standing
-        AND intent.state IN ('created', 'pending', 'unknown') AND visit.facility_id = $2
+    SELECT count(*)::int FROM desk_code AS code
+    JOIN intent ON intent.organization_id = $1 AND intent.id = code.intent_id
+    WHERE code.organization_id = $1 AND code.desk_id = $2 AND code.put_away_at IS NULL AND code.opened_at >= $3
+        AND intent.state IN ('created', 'pending', 'unknown')
 """
 
 
-async def count_waiting_codes(tx: Transaction, facility_id: FacilityId, *, since: datetime) -> int:
-    """The codes of open visits of a facility that were shown since a time and have no money yet."""
-    found: int = await tx.fetchval(_WAITING_CODES, tx.organization_id, facility_id, since)
+async def count_waiting_codes(tx: Transaction, desk_id: DeskId, *, since: datetime) -> int:
+    """The codes that a desk opened since a time and that have no money yet."""
+    found: int = await tx.fetchval(_WAITING_CODES, tx.organization_id, desk_id, since)
     return found
 
 

@@ -12,6 +12,8 @@ from billing.web.screens.session import current_or_none
 _BAR = (
     ("/desk", "nav.desk"),
     ("/shift", "nav.shift"),
+    ("/shift/waiting", "nav.shifts"),
+    ("/safe", "nav.safe"),
     ("/finance", "nav.finance"),
     ("/finance/reconcile", "nav.reconcile"),
     ("/finance/exceptions", "nav.exceptions"),

@@ -1,0 +1,2 @@
+// The print button of a paper.
+document.getElementById("print").addEventListener("click", () => window.print());

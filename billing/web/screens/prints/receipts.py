@@ -1,0 +1,159 @@
+"""Receipts on the screen and on paper: 80 mm, A5, A4, from the form that was stored when the receipt was issued.
+
+GET  /receipts/{id}                  the receipt with its papers, and its void
+POST /receipts/{id}/copies/{paper}   counts a print, then leads to the paper
+GET  /print/receipts/{id}/{paper}    the paper; opening it counts nothing
+POST /receipts/{id}/void             by a person with the right
+POST /receipts/{id}/void-here        at the cashier's screen, with a second person
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+
+from aiohttp import web
+
+from billing.checkout.formats.qr_image import qr_svg
+from billing.core.amount_words import write_in_words
+from billing.core.errors import BillingError, NotFound
+from billing.core.ids import ReceiptId
+from billing.core.money import Dong
+from billing.organizations.domain.rights import Right
+from billing.visit_accounts.domain.facility_subject import FacilitySubject
+from billing.visit_accounts.domain.receipt import Direction, Receipt, ReceiptState
+from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
+from billing.visit_accounts.service.receipts import (
+    find_receipt,
+    print_receipt,
+    void_issued_receipt,
+)
+from billing.web.app_state import app_state
+from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.rendering import render, see_other
+from billing.web.screens.second_person import find_second_persons, verify_second_person
+from billing.web.screens.session import current
+from billing.web.screens.subjects import read_reached_id
+
+_EMPTY = Form()
+_HEIGHTS = (120, 150, 200, 250, 300, 400)
+"""Heights of the 80 mm page in mm for which print.css has a named page."""
+_FIXED_MM, _ROW_MM = 118, 5
+_COST_GROUPS = frozenset(map(str, range(1, 20)))
+
+
+class Paper(StrEnum):
+    """A size of paper."""
+
+    ROLL = "80mm"
+    A5 = "a5"
+    A4 = "a4"
+
+
+async def get_receipt(request: web.Request) -> web.Response:
+    """A receipt with what was printed, its papers and its void."""
+    return await _page(request, await _receipt_id(request))
+
+
+async def post_copy(request: web.Request) -> web.Response:
+    """Count a print of a receipt, the first or one more, and open its paper."""
+    caller, receipt_id = current(request).caller, await _receipt_id(request)
+    paper = _paper(request)
+    await print_receipt(app_state(request).context, caller.organization_id, receipt_id, actor=caller.actor)
+    return see_other(request, f"/print/receipts/{receipt_id}/{paper.value}")
+
+
+async def get_paper(request: web.Request) -> web.Response:
+    """The paper of a receipt as it was stored, marked as a copy from the second print on."""
+    caller = current(request).caller
+    found = await find_receipt(app_state(request).context, caller.organization_id, await _receipt_id(request))
+    if found.printed is None:
+        raise NotFound("the printed form of this receipt was erased, or its number was never used")
+    form = read_printed(found.printed)
+    paper = _paper(request)
+    return render(
+        request,
+        f"print/receipt_{paper.value}.html",
+        receipt=found.receipt,
+        form=form,
+        issued_at=datetime.fromisoformat(form.issued_at),
+        words=write_in_words(Dong(form.amount)),
+        qr=qr_svg(_address(request, found.receipt), title=form.number),
+        height=_height(form),
+        slips=[(slip, _slip_group(slip)) for slip in form.slips],
+    )
+
+
+async def post_void(request: web.Request) -> web.Response:
+    """Void a receipt of an open shift of another cashier."""
+    return await _void(request, is_second_person_here=False)
+
+
+async def post_void_here(request: web.Request) -> web.Response:
+    """Void a receipt at the cashier's screen: the second person gives a PIN or password."""
+    return await _void(request, is_second_person_here=True)
+
+
+async def _void(request: web.Request, *, is_second_person_here: bool) -> web.Response:
+    caller, receipt_id, form = current(request).caller, await _receipt_id(request), await read_form(request)
+    try:
+        decider = await verify_second_person(request, form, Right.VOID_RECEIPT) if is_second_person_here else caller
+        await void_issued_receipt(
+            app_state(request).context,
+            caller.organization_id,
+            receipt_id,
+            reason=form.text("void_reason"),
+            actor=decider.actor,
+        )
+    except BillingError as error:
+        return await _page(request, receipt_id, form, error)
+    return see_other(request, f"/receipts/{receipt_id}?voided")
+
+
+async def _page(
+    request: web.Request, receipt_id: ReceiptId, form: Form = _EMPTY, error: BillingError | None = None
+) -> web.Response:
+    session = current(request)
+    found = await find_receipt(app_state(request).context, session.caller.organization_id, receipt_id)
+    may_void_here = session.caller.has(Right.COLLECT)
+    is_voidable = found.receipt.state is ReceiptState.VALID and found.receipt.direction is Direction.IN
+    return render(
+        request,
+        "print/receipt.html",
+        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        receipt=found.receipt,
+        printed=None if found.printed is None else read_printed(found.printed),
+        papers=[paper.value for paper in Paper],
+        is_voidable=is_voidable and (may_void_here or session.caller.has(Right.VOID_RECEIPT)),
+        void_address="void" if session.caller.has(Right.VOID_RECEIPT) else "void-here",
+        may_print=session.caller.has(Right.COLLECT),
+        seconds=await find_second_persons(request, Right.VOID_RECEIPT) if is_voidable and may_void_here else (),
+        is_voided="voided" in request.query,
+        form=form,
+        errors=() if error is None else form_errors(request, error),
+    )
+
+
+def _paper(request: web.Request) -> Paper:
+    try:
+        return Paper(request.match_info["paper"])
+    except ValueError as cause:
+        raise NotFound("there is no such paper") from cause
+
+
+def _address(request: web.Request, receipt: Receipt) -> str:
+    return f"{app_state(request).context.public_base_url}/receipts/{receipt.id}"
+
+
+def _height(form: PrintedForm) -> int:
+    """The height of the 80 mm page: a height must be stated, and a long receipt takes a longer page."""
+    needed = _FIXED_MM + _ROW_MM * (len(form.slips) + len(form.parts))
+    return next((height for height in _HEIGHTS if height >= needed), _HEIGHTS[-1])
+
+
+def _slip_group(slip: PrintedSlip) -> str:
+    """The cost group (MA_NHOM) that names a slip; empty where its lines are of several groups or of an unknown one."""
+    return slip.cost_groups[0] if len(slip.cost_groups) == 1 and slip.cost_groups[0] in _COST_GROUPS else ""
+
+
+async def _receipt_id(request: web.Request) -> ReceiptId:
+    return ReceiptId(await read_reached_id(request, FacilitySubject.RECEIPT))

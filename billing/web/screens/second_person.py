@@ -1,0 +1,54 @@
+"""The second person at the screen of another one: the fields `second_person` and `second_secret` of a form."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from billing.core.errors import InvalidValue
+from billing.core.ids import PersonId
+from billing.organizations.domain.rights import Right
+from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.second_persons import SecondPerson, list_second_persons, verify_person
+from billing.web.app_state import app_state
+from billing.web.request_bodies import read_id
+from billing.web.screens.forms import Form
+from billing.web.screens.session import current
+
+
+async def find_second_persons(request: web.Request, right: Right) -> Sequence[SecondPerson]:
+    """The persons who may decide beside the one of the session, at the facility of the desk."""
+    session = current(request)
+    return await list_second_persons(
+        app_state(request).context,
+        session.caller.organization_id,
+        right,
+        other_than=session.stored.person_id,
+        facility_code=session.facility,
+    )
+
+
+async def verify_second_person(request: web.Request, form: Form, right: Right) -> Caller:
+    """The second person of a form. Raises InvalidValue, NotFound, SecondPersonRejected, NotPermitted."""
+    session, app = current(request), app_state(request)
+    if not form.text("second_person") or not form.text("second_secret"):
+        raise InvalidValue("choose the second person, who enters a PIN or password", field="second_secret")
+    person_id = PersonId(read_id(form.text("second_person"), field="second_person"))
+    person = await verify_person(
+        app.context,
+        session.caller.organization_id,
+        person_id,
+        form.text("second_secret"),
+        limits=app.limits.sign_in,
+        passwords=app.passwords,
+    )
+    caller = Caller(
+        session.caller.organization_id,
+        person.actor,
+        name=f"person {person_id}",
+        roles=person.roles,
+        facility_codes=person.facility_codes,
+    )
+    caller.require(right)
+    if session.facility is not None:
+        caller.require_facility(session.facility)
+    return caller

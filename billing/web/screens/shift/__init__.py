@@ -1,0 +1,1 @@
+"""Screens of the shift: open, move cash, count, close, audit; and the safe of the treasurer."""

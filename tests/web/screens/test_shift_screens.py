@@ -1,0 +1,238 @@
+"""The shift through its pages: opened, counted blindly, closed by two persons to the đồng, handed over and banked."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from billing.core.actor import Role
+from tests.web.screens.morning import FLOAT, PIN, Morning, staffed
+from tests.web.site import Site
+from tests.web.staff import location, signed_in, text_of
+
+
+@pytest.fixture
+async def morning(site: Site) -> AsyncIterator[Morning]:
+    async with staffed(site) as opened:
+        yield opened
+
+
+async def test_shift_is_opened_with_the_counted_float(morning: Morning) -> None:
+    before = text_of(await morning.cashier.page("/shift"))
+
+    await morning.open()
+
+    after = text_of(await morning.cashier.page("/shift"))
+    assert "Mở ca · Quầy 1" in before
+    assert "Ca của tôi · Quầy 1" in after
+    assert "Tiền đầu ca 100.000" in after
+
+
+async def test_float_that_differs_from_what_was_left_needs_its_reason(morning: Morning) -> None:
+    refused = await morning.cashier.post("/shift", issued_float="50000", **FLOAT)
+
+    assert refused.status_code == 422
+    assert "Số đếm khác số phải có" in text_of(refused.text)
+    assert 'value="1"' in refused.text
+    assert location(await morning.cashier.post("/shift", difference_reason="Ca trước đếm sai", **FLOAT))
+
+
+async def test_expected_cash_is_on_no_page_before_the_count(morning: Morning) -> None:
+    await morning.open()
+    await morning.take(137_000)
+    shift_id = await morning.shift_id()
+
+    pages = [await morning.cashier.page(path) for path in ("/shift", "/shift/close", "/shift/close?step=count")]
+    sums = await morning.cashier.post("/shift/close/draft", shift_id=shift_id, n100000="2")
+    skipped = await morning.cashier.page("/shift/close?step=result")
+
+    assert all("237.000" not in page for page in [*pages, sums.text, skipped])
+    assert '<output id="worth-100000" hx-swap-oob="true">200.000</output>' in sums.text
+    assert 'value="2"' in await morning.cashier.page("/shift/close?step=count")
+
+
+async def test_shift_that_agrees_is_closed_by_two_persons_to_the_dong(morning: Morning) -> None:
+    await morning.open()
+    await morning.take(137_500)
+    await morning.count(n100000="2", n20000="1", n10000="1", n5000="1", n2000="1", n500="1")
+
+    result = text_of(await morning.cashier.page("/shift/close"))
+    signed = await morning.sign()
+
+    assert "Phải có 237.500" in result
+    minutes = text_of(await morning.cashier.page(location(signed)))
+    assert "đã chốt" in minutes
+    assert "Nguyễn Thị Tâm" in minutes
+    paper = text_of(await morning.cashier.page(f"/print/shifts/{await morning.shift_id()}"))
+    assert "Hai trăm ba mươi bảy nghìn năm trăm đồng" in paper
+    [row] = await morning.site.as_owner("SELECT state, counted_cash, expected_cash FROM shift")
+    assert tuple(row) == ("closed", 237_500, 237_500)
+
+
+async def test_shortage_shows_causes_and_needs_reason_and_second_person(morning: Morning) -> None:
+    await morning.open()
+    await morning.take(150_000, tendered=200_000)
+    await morning.count(n100000="2")
+
+    result = text_of(await morning.cashier.page("/shift/close"))
+    unreasoned = await morning.sign()
+    wrong_pin = await morning.sign(second_secret="000000", reason="Không rõ")
+    signed = await morning.sign(reason="Không rõ", notes="xem lại camera")
+
+    assert "Thiếu quỹ −50.000 đ" in result
+    assert "Trả lại thừa một tờ 50.000" in result
+    assert (unreasoned.status_code, wrong_pin.status_code) == (422, 422)
+    assert "PIN hoặc mật khẩu của người thứ hai không đúng" in text_of(wrong_pin.text)
+    assert "Không rõ · xem lại camera" in text_of(await morning.cashier.page(location(signed)))
+
+
+async def test_lone_cashier_closes_and_the_head_audits_in_the_morning(morning: Morning) -> None:
+    await morning.open()
+    await morning.count(n100000="1")
+
+    signed = await morning.sign(is_alone="yes")
+    waiting = text_of(await morning.head.page("/shift/waiting"))
+    shift_id = await morning.shift_id()
+    closed = await morning.head.post(f"/shift/waiting/{shift_id}/close")
+
+    assert "chờ duyệt" in waiting
+    assert location(signed) == f"/shift/{shift_id}/minutes"
+    assert location(closed) == "/shift/waiting?closed"
+    assert "duyệt chốt: Nguyễn Thị Tâm" in text_of(await morning.cashier.page(location(signed)))
+
+
+async def test_head_cashier_ends_a_forgotten_shift_with_a_reason(morning: Morning) -> None:
+    shift_id = await morning.open()
+
+    form = await morning.head.page(f"/shift/waiting/{shift_id}/force")
+    ended = await morning.head.post(f"/shift/waiting/{shift_id}/force", n100000="1", forced_reason="thu ngân về sớm")
+    again = await morning.head.post(f"/shift/waiting/{shift_id}/force", n100000="1", forced_reason="thu ngân về sớm")
+
+    assert "Chốt thay ca bỏ quên" in text_of(form)
+    assert "chốt thay bởi Nguyễn Thị Tâm" in text_of(await morning.head.page(location(ended)))
+    assert again.status_code == 422
+
+
+async def test_cash_goes_to_the_treasurer_and_to_the_bank(morning: Morning) -> None:
+    shift_id = await morning.open()
+    await morning.take(50_000)
+
+    sent = await morning.cashier.post("/shift/hand-overs", shift_id=shift_id, hand_over_amount="120.000")
+    waiting = text_of(await morning.treasurer.page("/safe"))
+    [row] = await morning.site.as_owner("SELECT id FROM hand_over")
+    accepted = await morning.treasurer.post(f"/safe/hand-overs/{row['id']}/accept")
+    again = await morning.treasurer.post(f"/safe/hand-overs/{row['id']}/accept")
+    [bank] = await morning.site.as_owner("SELECT id FROM bank_account LIMIT 1")
+    banked = await morning.treasurer.post(
+        "/safe/bank-deposits", deposit_amount="20000", bank_account_id=str(bank["id"]), slip="NT-1"
+    )
+
+    assert (location(sent), location(accepted)) == ("/shift?handed-over", "/safe?accepted")
+    assert "Nhận 120.000" in waiting
+    assert again.status_code == 422
+    assert "được nhận hoặc không nhận rồi" in text_of(again.text)
+    assert location(banked) == "/safe?deposited"
+    assert "NT-1" in text_of(await morning.treasurer.page("/safe"))
+
+
+async def test_rejected_hand_over_is_back_in_the_drawer(morning: Morning) -> None:
+    shift_id = await morning.open()
+    await morning.cashier.post("/shift/hand-overs", shift_id=shift_id, hand_over_amount="60000")
+    [row] = await morning.site.as_owner("SELECT id FROM hand_over")
+
+    rejected = await morning.treasurer.post(f"/safe/hand-overs/{row['id']}/reject", reason="thiếu một tờ")
+    await morning.count(n100000="1")
+    signed = await morning.sign()
+
+    assert location(rejected) == "/safe?rejected"
+    assert location(signed).endswith("/minutes")
+
+
+async def test_form_sent_twice_moves_the_cash_once(morning: Morning) -> None:
+    shift_id = await morning.open()
+
+    for _ in range(2):
+        answer = await morning.cashier.post(
+            "/shift/paid-in", key="mot-lan-duy-nhat-0001", shift_id=shift_id, in_amount="30000", reason="tiền lẻ"
+        )
+        assert location(answer) == "/shift?moved"
+
+    [row] = await morning.site.as_owner("SELECT count(*) AS moves FROM shift_event WHERE kind = 'paid_in'")
+    assert row["moves"] == 1
+
+
+async def test_more_than_the_drawer_holds_is_refused_without_the_amount(morning: Morning) -> None:
+    shift_id = await morning.open()
+
+    refused = await morning.cashier.post("/shift/paid-out", shift_id=shift_id, out_amount="100001", reason="nộp bớt")
+
+    assert refused.status_code == 422
+    assert "Két không đủ tiền mặt" in text_of(refused.text)
+
+
+async def test_notes_that_are_no_number_are_named(morning: Morning) -> None:
+    await morning.open()
+
+    refused = await morning.cashier.post("/shift/close/count", shift_id=await morning.shift_id(), n500000="2 tờ")
+
+    assert refused.status_code == 422
+    assert 'href="#n500000"' in refused.text
+    assert 'value="2 tờ"' in refused.text
+
+
+async def test_receipt_is_printed_reprinted_and_voided_by_a_second_person(morning: Morning) -> None:
+    await morning.open()
+    receipt = await morning.take(50_000)
+    page = f"/receipts/{receipt['id']}"
+
+    prints = [location(await morning.cashier.post(f"{page}/copies/80mm")) for _ in range(3)]
+    paper = text_of(await morning.cashier.page(prints[-1]))
+    listed = text_of(await morning.cashier.page("/shift"))
+    fields = {"void_reason": "nhầm người", "second_person": str(morning.head.person_id)}
+    alone = await morning.cashier.post(f"{page}/void-here", **fields)
+    voided = await morning.cashier.post(f"{page}/void-here", second_secret=PIN, **fields)
+
+    assert "In lại lần 2" in paper
+    assert "Năm mươi nghìn đồng" in paper
+    assert receipt["number"] in listed
+    assert "in lại lần 2" in listed
+    assert (alone.status_code, location(voided)) == (422, f"{page}?voided")
+    assert "ĐÃ HỦY" in text_of(await morning.cashier.page(page))
+    await morning.count(n100000="1")
+    assert location(await morning.sign()).endswith("/minutes")
+
+
+@pytest.mark.parametrize("paper", ["80mm", "a5", "a4"])
+async def test_paper_prints_what_was_stored_and_hostile_names_are_inert(morning: Morning, paper: str) -> None:
+    await morning.open()
+    receipt = await morning.take(50_000)
+    await morning.site.without_guards(
+        "receipt_print",
+        "UPDATE receipt_print SET document = document || $1",
+        '{"patient": "<script>alert(1)</script>"}',
+    )
+
+    answer = await morning.cashier.client.get(f"/print/receipts/{receipt['id']}/{paper}")
+
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;alert" in answer.text
+    assert not re.search(r"\sstyle=|<style", answer.text)
+
+
+async def test_receipt_and_shift_of_another_facility_are_not_found(morning: Morning) -> None:
+    shift_id = await morning.open()
+    receipt = await morning.take(50_000)
+
+    async with signed_in(morning.site, Role.CASHIER, Role.HEAD_CASHIER, facility_codes=["99999"]) as limited:
+        answers = [
+            await limited.client.get(path)
+            for path in (
+                f"/receipts/{receipt['id']}",
+                f"/print/receipts/{receipt['id']}/a5",
+                f"/print/shifts/{shift_id}",
+                f"/shift/waiting/{shift_id}/force",
+            )
+        ]
+
+    assert [answer.status_code for answer in answers] == [404] * 4
