@@ -3,10 +3,13 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from billing.notifications.domain.webhook import TOPICS
 from billing.web.routes import API, OPEN
+from billing.web.webhook_documents import WEBHOOKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "README.vi.md", "STYLE.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
@@ -100,6 +103,22 @@ def test_identifiers_of_a_document_exist(page: str) -> None:
     named = {name for name in named if not name.startswith(_SETTING)} - EXAMPLES.get(page, set())
 
     assert sorted(named - words()) == []
+
+
+def test_webhooks_of_the_api_document_are_those_that_are_sent() -> None:
+    """A row of the table has one topic or several, and the fields of all of them."""
+    table = (ROOT / "docs/api.md").read_text("utf-8").split("\n## Webhooks")[1].split("\n## ")[0]
+    rows = [
+        (re.findall(r"`([^`]+)`", topics), set(re.findall(r"`([^`]+)`", fields)))
+        for topics, _, fields in re.findall(r"(?m)^\| (`.+?) \| (.+?) \| (.+?) \|$", table)
+    ]
+
+    assert sorted(topic for topics, _ in rows for topic in topics) == sorted(TOPICS)
+    assert [topics for topics, fields in rows if fields != {key for each in topics for key in _fields(each)}] == []
+
+
+def _fields(topic: str) -> frozenset[str]:
+    return frozenset(get_type_hints(WEBHOOKS[topic]))
 
 
 def test_tree_of_the_design_names_modules() -> None:

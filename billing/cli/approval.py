@@ -6,8 +6,9 @@ from uuid import UUID
 import click
 
 from billing.cli.caller import run_as_caller
+from billing.core.errors import InvalidValue
 from billing.core.list_slice import ListSlice
-from billing.ops.approval_kinds import approve_subject, list_proposals
+from billing.ops.approval_kinds import approve_proposal, approve_subject, find_proposal, list_proposals
 from billing.organizations.domain.approval import kinds_of, right_of
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
@@ -57,3 +58,18 @@ def approve_by_subject(config: Path | None, kind: ApprovalKind, subject_id: UUID
 
     run_as_caller(config, right_of(kind), work)
     click.echo("approved")
+
+
+def approve_by_proposal(config: Path | None, kind: ApprovalKind, proposal_id: UUID) -> None:
+    """Approve a proposal of this kind as the person of VIENPHI_KEY, where the subject has no id of its own.
+
+    Raises NotFound, and InvalidValue for a proposal of another kind.
+    """
+
+    async def work(context: PaymentContext, caller: Caller) -> None:
+        proposal = await find_proposal(context, caller.organization_id, proposal_id)
+        if proposal.kind is not kind:
+            raise InvalidValue(f"this proposal is not of the kind {kind}; its kind is {proposal.kind}", field="id")
+        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
+
+    run_as_caller(config, right_of(kind), work)

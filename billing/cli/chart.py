@@ -6,10 +6,9 @@ from uuid import UUID
 
 import click
 
+from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
-from billing.core.errors import InvalidValue
 from billing.ledger.domain.accounts import AccountKey, AccountRole
-from billing.ops.approval_kinds import approve_proposal, find_proposal
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind
@@ -68,12 +67,5 @@ def set_(config: Path | None, *, role: str, subject: str, number: str, name: str
 @click.pass_obj
 def approve(config: Path | None, proposal_id: UUID) -> None:
     """Approve a number that another person proposed."""
-
-    async def work(context: PaymentContext, caller: Caller) -> None:
-        proposal = await find_proposal(context, caller.organization_id, proposal_id)
-        if proposal.kind is not ApprovalKind.CHART:
-            raise InvalidValue("this proposal is not of the chart of accounts", field="proposal_id")
-        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
-
-    run_as_caller(config, Right.APPROVE_CHART, work)
+    approve_by_proposal(config, ApprovalKind.CHART, proposal_id)
     click.echo("approved")

@@ -6,9 +6,8 @@ from uuid import UUID
 
 import click
 
+from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
-from billing.core.errors import InvalidValue
-from billing.ops.approval_kinds import approve_proposal, find_proposal
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind
@@ -46,12 +45,5 @@ def opening_balances(config: Path | None, file: Path, first_day: datetime) -> No
 @click.pass_obj
 def approve_opening_balances(config: Path | None, proposal_id: UUID) -> None:
     """Approve opening balances that another person proposed; they are posted at once and cannot be posted again."""
-
-    async def work(context: PaymentContext, caller: Caller) -> None:
-        proposal = await find_proposal(context, caller.organization_id, proposal_id)
-        if proposal.kind is not ApprovalKind.OPENING_BALANCES:
-            raise InvalidValue("this proposal is not of opening balances", field="proposal_id")
-        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
-
-    run_as_caller(config, Right.APPROVE_OPENING_BALANCES, work)
+    approve_by_proposal(config, ApprovalKind.OPENING_BALANCES, proposal_id)
     click.echo("posted")

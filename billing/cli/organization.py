@@ -7,14 +7,13 @@ from uuid import UUID
 import click
 
 from billing.claims.service.setup import NewTerms
+from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
-from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
 from billing.core.money import DONG_MAX, Dong
-from billing.ops.approval_kinds import approve_proposal, find_proposal
 from billing.organizations.domain.approval import ApprovalKind
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
@@ -182,12 +181,9 @@ def approve_refund_limit(config: Path | None, proposal_id: UUID) -> None:
     """Approve the amount that another person proposed. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY."""
 
     async def work(context: PaymentContext, caller: Caller) -> int:
-        proposal = await find_proposal(context, caller.organization_id, proposal_id)
-        if proposal.kind is not ApprovalKind.REFUND_LIMIT:
-            raise InvalidValue("this proposal is not of the refund limit", field="proposal_id")
-        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
         return await find_refund_limit(context, caller.organization_id)
 
+    approve_by_proposal(config, ApprovalKind.REFUND_LIMIT, proposal_id)
     amount = run_as_caller(config, Right.APPROVE_REFUND_LIMIT, work)
     click.echo(f"refunds above {amount} đồng are approved by a second person")
 

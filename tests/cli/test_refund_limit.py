@@ -23,5 +23,23 @@ def test_refund_limit_is_proposed_by_one_person_and_approved_by_another(
 
     assert (alone.exit_code, "another person" in alone.stderr) == (1, True)
     assert approved == "refunds above 500000 đồng are approved by a second person\n"
-    other_kind = call("organization", "approve-refund-limit", proposal_id, **as_second)
-    assert other_kind.exit_code == 1
+    again = call("organization", "approve-refund-limit", proposal_id, **as_second)
+    assert again.exit_code == 1
+
+
+def test_proposal_of_another_kind_is_not_approved_as_a_refund_limit(
+    hospital: DemoHospital, database: DatabaseAddress
+) -> None:
+    assert hospital.organization_id == 1
+    person = ("key", "add", "--organization", "1", "--role", "finance", "--name")
+    first = called(*person, "a", "--person", "An", VIENPHI_OWNER_URL=database.owner_url).strip()
+    second = called(*person, "b", "--person", "Bình", VIENPHI_OWNER_URL=database.owner_url).strip()
+    account = ("--role", "safe", "--number", "1118", "--name", "Tiền mặt", "--from", "2099-01-01")
+    database_url = {"VIENPHI_DATABASE_URL": database.app_url}
+    proposal_id = called("chart", "set", *account, **database_url, VIENPHI_KEY=first).split()[1]
+
+    refused = call("organization", "approve-refund-limit", proposal_id, **database_url, VIENPHI_KEY=second)
+    approved = called("chart", "approve", proposal_id, **database_url, VIENPHI_KEY=second)
+
+    assert (refused.exit_code, "its kind is chart" in refused.stderr) == (1, True)
+    assert approved == "approved\n"

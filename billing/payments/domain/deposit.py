@@ -117,6 +117,29 @@ class DepositRequest:
     requested_at: datetime
     received: Dong = NOTHING
 
+    @classmethod
+    def requested(
+        cls,
+        request_id: DepositRequestId,
+        deposit_id: DepositId,
+        kind: RequestKind,
+        *,
+        amount: Dong,
+        proposed_amount: Dong,
+        at: datetime,
+    ) -> Self:
+        """A new request, for which no money has arrived."""
+        return cls(
+            id=request_id,
+            deposit_id=deposit_id,
+            kind=kind,
+            state=RequestState.REQUESTED,
+            version=1,
+            amount=amount,
+            proposed_amount=proposed_amount,
+            requested_at=at,
+        )
+
     @property
     def remaining(self) -> Dong:
         """The amount that the request still asks for; 0 once it is withdrawn or superseded."""

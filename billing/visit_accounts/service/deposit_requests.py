@@ -19,11 +19,9 @@ from billing.ledger.service.audit import note
 from billing.payments.domain.deposit import Deposit, DepositRequest, RequestKind, RequestState
 from billing.payments.service.deposit_requests import write_request_changes
 from billing.payments.store.deposits import (
-    add_request,
     lock_deposit_of_visit,
     lock_open_requests,
     lock_requests,
-    update_requests,
 )
 from billing.visit_accounts.domain.account import VisitAccount, require_account
 from billing.visit_accounts.domain.deposit_request import (
@@ -38,7 +36,11 @@ from billing.visit_accounts.domain.deposit_request import (
 )
 from billing.visit_accounts.service.account_writes import lock_open_account
 from billing.visit_accounts.service.clearing import update_clearance
-from billing.visit_accounts.service.ticked_lines import announce_request, lock_open_deposit
+from billing.visit_accounts.service.ticked_lines import (
+    add_new_request,
+    lock_open_deposit,
+    supersede_requests,
+)
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.balances import read_balance
 from billing.visit_accounts.store.charges import lock_charges
@@ -102,21 +104,17 @@ async def request_deposit(
         amount = proposed if new.amount is None else new.amount
         if amount == 0:
             raise NothingToRequest("the deposit covers the cost to date; name an amount", field="amount")
-        added = DepositRequest(
-            id=DepositRequestId(context.ids.new()),
-            deposit_id=deposit.id,
-            kind=new.kind,
-            state=RequestState.REQUESTED,
-            version=1,
+        added = DepositRequest.requested(
+            DepositRequestId(context.ids.new()),
+            deposit.id,
+            new.kind,
             amount=amount,
             proposed_amount=proposed,
-            requested_at=context.clock(),
+            at=context.clock(),
         )
-        await add_request(tx, added, visit_id=new.visit_id, lines=lines, requested_by=actor.person)
-        await announce_request(tx, context, added, "deposit_requested", actor)
+        await add_new_request(tx, context, added, new.visit_id, lines=lines, actor=actor)
         if replaced is not None:
-            await update_requests(tx, [replaced], superseded_by=added.id)
-            await announce_request(tx, context, replaced, "deposit_request_superseded", actor)
+            await supersede_requests(tx, context, [replaced], added, actor)
         await update_clearance(tx, context, new.visit_id)
         await save_result(tx, request, [added.id], now=context.clock())
     context.publish_change(organization_id)

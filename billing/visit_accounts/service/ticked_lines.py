@@ -3,7 +3,7 @@
 Lock order: visit account, charges, deposit, requests. Source: docs/visit-accounts.md, The desk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from billing.core.actor import Actor
 from billing.core.ids import DepositId, DepositRequestId, VisitId
@@ -50,6 +50,29 @@ async def announce_request(
     await note(tx, context, actor, action, ("deposit_request", request.id))
 
 
+async def add_new_request(
+    tx: Transaction,
+    context: Context,
+    request: DepositRequest,
+    visit_id: VisitId,
+    *,
+    lines: Mapping[str, Dong],
+    actor: Actor,
+) -> None:
+    """Store a new request, with the amount of each order line that it names, and announce it."""
+    await add_request(tx, request, visit_id=visit_id, lines=lines, requested_by=actor.person)
+    await announce_request(tx, context, request, "deposit_requested", actor)
+
+
+async def supersede_requests(
+    tx: Transaction, context: Context, superseded: Sequence[DepositRequest], by: DepositRequest, actor: Actor
+) -> None:
+    """Store requests that a new one supersedes, and announce each."""
+    await update_requests(tx, superseded, superseded_by=by.id)
+    for each in superseded:
+        await announce_request(tx, context, each, "deposit_request_superseded", actor)
+
+
 async def request_ticked_lines(
     tx: Transaction, context: Context, visit_id: VisitId, lines: Sequence[str], *, uses_deposit: bool, actor: Actor
 ) -> DepositRequest:
@@ -74,40 +97,21 @@ async def request_ticked_lines(
                 f"request {request_id} has received money for some of these lines; collect its rest first",
                 field="lines",
             )
-    request = await _add(tx, context, account, deposit, amounts, actor=actor)
-    replaced = [open_requests[each].with_state(RequestState.SUPERSEDED) for each in named]
-    if replaced:
-        await update_requests(tx, replaced, superseded_by=request.id)
-        for each in replaced:
-            await announce_request(tx, context, each, "deposit_request_superseded", actor)
+    request = DepositRequest.requested(
+        DepositRequestId(context.ids.new()),
+        deposit.id,
+        RequestKind.ORDER_LINES,
+        amount=amount,
+        proposed_amount=amount,
+        at=context.clock(),
+    )
+    await add_new_request(tx, context, request, visit_id, lines=amounts, actor=actor)
+    superseded = [open_requests[each].with_state(RequestState.SUPERSEDED) for each in named]
+    if superseded:
+        await supersede_requests(tx, context, superseded, request, actor)
     if uses_deposit:
         request = await _use_deposit(tx, context, request, deposit, visit_id, actor=actor)
     await update_clearance(tx, context, visit_id)
-    return request
-
-
-async def _add(
-    tx: Transaction,
-    context: Context,
-    account: VisitAccount,
-    deposit: Deposit,
-    amounts: dict[str, Dong],
-    *,
-    actor: Actor,
-) -> DepositRequest:
-    amount = Dong(sum(amounts.values()))
-    request = DepositRequest(
-        id=DepositRequestId(context.ids.new()),
-        deposit_id=deposit.id,
-        kind=RequestKind.ORDER_LINES,
-        state=RequestState.REQUESTED,
-        version=1,
-        amount=amount,
-        proposed_amount=amount,
-        requested_at=context.clock(),
-    )
-    await add_request(tx, request, visit_id=account.visit_id, lines=amounts, requested_by=actor.person)
-    await announce_request(tx, context, request, "deposit_requested", actor)
     return request
 
 
