@@ -18,8 +18,8 @@ from billing.reconciliation.domain.exception_reasons import REASONS
 class WorkFilter:
     """Which rows: by state, reason, owner, the day they belong to, bank account and a text; None filters nothing.
 
-    `is_unowned` leaves rows without an owner. `search` is an amount or a piece of the text, in capitals. `changed_on`
-    is the day on which a person decided it.
+    `until` is the last day that they belong to. `is_unowned` leaves rows without an owner. `search` is an amount or a
+    piece of the text, in capitals. `changed_on` is the day on which a person decided it.
     """
 
     state: ExceptionState | None = ExceptionState.OPEN
@@ -27,6 +27,7 @@ class WorkFilter:
     owner_id: PersonId | None = None
     is_unowned: bool = False
     day: date | None = None
+    until: date | None = None
     changed_on: date | None = None
     bank_account_id: UUID | None = None
     search: str = ""

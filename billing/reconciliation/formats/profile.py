@@ -23,6 +23,9 @@ PROFILE_SIZE_MAX = 64 * 1024
 GENERIC = "generic"
 """The profile of any table whose headings are usual ones; applied only if no bank's profile fits."""
 
+MAPPED = "mapped"
+"""The profile of a table whose columns a person named."""
+
 Role = Literal[
     "line_number",
     "booked_on",
@@ -162,6 +165,26 @@ def shipped_profiles() -> Mapping[str, Profile]:
     folder = resources.files("billing.reconciliation.formats").joinpath("statement_profiles")
     found = [read_profile(each.read_text("utf-8")) for each in folder.iterdir() if each.name.endswith(".toml")]
     return {profile.name: profile for profile in sorted(found, key=lambda profile: profile.name)}
+
+
+def mapped_profile(headings: Mapping[Role, str]) -> Profile:
+    """The layout of a table whose columns a person named by their headings; the rest as the generic layout.
+
+    Raises ProfileRefused naming what is missing.
+    """
+    generic = shipped_profiles()[GENERIC]
+    try:
+        return Profile(
+            name=MAPPED,
+            bank="columns named by a person",
+            columns={role: (heading,) for role, heading in headings.items()},
+            ends=generic.ends,
+            rows=generic.rows,
+            complete_with="nothing",
+        )
+    except ValidationError as error:
+        wrong = [str(each["msg"]).removeprefix("Value error, ") for each in error.errors()]
+        raise ProfileRefused("; ".join(wrong), field="columns") from None
 
 
 def find_profile(name: str) -> Profile:

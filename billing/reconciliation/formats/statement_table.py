@@ -7,7 +7,7 @@ fault refuses the file, with the place of the fault.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 
 from billing.reconciliation.domain.statement import Place, StatementLine, StatementUnreadable
 from billing.reconciliation.formats.cell_values import Cell, is_day, split_day
@@ -55,11 +55,15 @@ def read_table(table: Table, options: ReadOptions, file: StatementFile) -> Itera
 
 
 class TableUnknown(StatementUnreadable):
-    """The table has no headings that a profile knows. `is_relevant`: rows of it have days and amounts."""
+    """The table has no headings that a profile knows. `is_relevant`: rows of it have days and amounts.
 
-    def __init__(self, detail: str, place: Place, *, is_relevant: bool) -> None:
+    `headings` is the row that is most like headings, for a person to name the columns.
+    """
+
+    def __init__(self, detail: str, place: Place, *, is_relevant: bool, headings: Sequence[str] = ()) -> None:
         super().__init__(detail, place)
         self.is_relevant = is_relevant
+        self.headings = tuple(headings)
 
 
 def _has_columns(profile: Profile, rows: Iterable[Row], sheet: str | None) -> bool:
@@ -75,15 +79,24 @@ def _unknown(sheet: str | None, rows: Sequence[Row], profiles: Sequence[Profile]
             count, missing = missing_roles(profile, cells)
             if count and (best is None or count > best[0]):
                 best = count, number, profile, missing
+    headings = _headings_of(rows)
     if best is None:
-        return TableUnknown("no row has the headings of a statement", Place(sheet=sheet), is_relevant=is_relevant)
+        detail = "no row has the headings of a statement"
+        return TableUnknown(detail, Place(sheet=sheet), is_relevant=is_relevant, headings=headings)
     _, number, profile, missing = best
     if not missing:
         detail = f"the headings are those of profile {profile.name}, and its title is missing; name the profile"
     else:
         wanted = "; ".join(f"{role} (“{profile.columns[role][0]}”)" for role in missing)
         detail = f"as headings of profile {profile.name} this row lacks {wanted}"
-    return TableUnknown(detail, Place(number, sheet), is_relevant=is_relevant)
+    return TableUnknown(detail, Place(number, sheet), is_relevant=is_relevant, headings=headings)
+
+
+def _headings_of(rows: Sequence[Row]) -> list[str]:
+    """The texts of the row with most texts above the first movement."""
+    above = takewhile(lambda row: not _is_like_movement(row[1]), rows)
+    texts = [[cell for cell in cells if isinstance(cell, str) and cell.strip()] for _, cells in above]
+    return max(texts, key=len, default=[])
 
 
 def _is_like_movement(cells: Sequence[Cell]) -> bool:

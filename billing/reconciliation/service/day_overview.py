@@ -24,14 +24,23 @@ from billing.reconciliation.store.day_overview import (
     read_last_import,
     read_provider_total,
 )
-from billing.reconciliation.store.day_results import read_results
+from billing.reconciliation.store.day_results import read_open_days, read_results
 from billing.reconciliation.store.work_list import count_open
+
+_FIRST, _LAST = date(1970, 1, 1), date(9000, 1, 1)
+_OPEN_DAYS_MAX = 31
 
 
 async def list_bank_accounts(context: Context, organization_id: OrganizationId) -> Sequence[BankAccountName]:
     """The bank accounts of the organization, for the filter of a page."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await read_bank_account_names(tx)
+
+
+async def list_open_days(context: Context, organization_id: OrganizationId) -> Sequence[date]:
+    """The days that are not closed, the oldest first, at most 31."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return (await read_open_days(tx, first_day=_FIRST, last_day=_LAST))[:_OPEN_DAYS_MAX]
 
 
 async def read_day_overview(

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from tempfile import TemporaryFile
 from uuid import UUID
 
@@ -52,7 +53,22 @@ from billing.reconciliation.store.statements import (
     find_collision,
 )
 
-__all__ = ["ImportProgress", "ImportResult", "StatementFile", "import_statement", "preview_import"]
+__all__ = ["ImportProgress", "ImportResult", "PreviewLine", "StatementFile", "import_statement", "preview_import"]
+
+PREVIEW_LINES = 8
+"""Lines of a file that a preview shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewLine:
+    """One of the first lines of a file, as it would be stored; `codes` are the words that may be payment codes."""
+
+    booked_on: date
+    amount: int
+    balance: int | None
+    bank_reference: str
+    text: str
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +76,8 @@ class ImportResult:
     """What an import did, or would do where `import_id` is None.
 
     `is_repeat`: the file was imported before, and nothing was written. `breaks` are the gaps and overlaps between its
-    statements and the stored ones. `confirmed` counts tentative lines that are tentative no longer.
+    statements and the stored ones. `confirmed` counts tentative lines that are tentative no longer. `first_lines`
+    are those of a preview.
     """
 
     import_id: ImportId | None
@@ -70,6 +87,7 @@ class ImportResult:
     confirmed: int = 0
     statements: tuple[Statement, ...] = ()
     breaks: tuple[ChainBreak, ...] = ()
+    first_lines: tuple[PreviewLine, ...] = ()
 
 
 async def import_statement(
@@ -125,8 +143,10 @@ async def preview_import(
         async with database.transaction(organization_id, read_only=True) as tx:
             read = await find_accounts(tx, context, file, spool, spooled)
         new_lines = 0
+        first_lines: tuple[PreviewLine, ...] = ()
         chunks, ids = spool.chunks(), Ids(context.clock)
         while chunk := await asyncio.to_thread(next, chunks, None):
+            first_lines = first_lines or tuple(_preview(line) for line in chunk[:PREVIEW_LINES])
             built = await asyncio.to_thread(build_lines, read, ids, chunk)
             async with database.transaction(organization_id, read_only=True) as tx:
                 for lines in distinct_parts(built):
@@ -139,6 +159,18 @@ async def preview_import(
         new_lines=new_lines,
         statements=spooled.statements,
         breaks=tuple(breaks),
+        first_lines=first_lines,
+    )
+
+
+def _preview(line: SpooledLine) -> PreviewLine:
+    return PreviewLine(
+        booked_on=date.fromordinal(line.booked_on),
+        amount=line.amount,
+        balance=line.balance,
+        bank_reference=line.bank_reference,
+        text=line.text,
+        codes=tuple(line.codes.split()),
     )
 
 

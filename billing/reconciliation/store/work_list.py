@@ -54,6 +54,8 @@ _ROWS = """
         AND ($12::uuid IS NULL OR one.id = $12)
         AND ($13::uuid IS NULL OR (one.opened_at, one.id) > (
             SELECT opened_at, id FROM exception_case WHERE organization_id = $1 AND id = $13))
+        AND ($15::date IS NULL
+            OR coalesce(one.business_day, (one.opened_at AT TIME ZONE interval '7 hours')::date) <= $15)
     ORDER BY one.opened_at, one.id LIMIT $14
 """
 
@@ -84,6 +86,7 @@ async def read_work(
         exception_id,
         after,
         limit,
+        wanted.until,
     )
     return [read_row(WorkRow, row) for row in rows]
 

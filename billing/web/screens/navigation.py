@@ -15,7 +15,7 @@ _BAR = (
     ("/shift/waiting", "nav.shifts"),
     ("/safe", "nav.safe"),
     ("/finance", "nav.finance"),
-    ("/finance/reconcile", "nav.reconcile"),
+    ("/finance/reconciliation", "nav.reconcile"),
     ("/finance/exceptions", "nav.exceptions"),
     ("/finance/days", "nav.day"),
     ("/approvals", "nav.approvals"),

@@ -5,6 +5,7 @@ that block for a fragment. Values are escaped; a missing name is an error.
 """
 
 import secrets
+import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache, partial
@@ -28,6 +29,9 @@ SCREEN_POLICY = (
 
 _HEADERS = {"Content-Security-Policy": SCREEN_POLICY, "Vary": "HX-Request"}
 _KEY_BYTES = 18
+_BREAKS = "\n\r\t"
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+"""Categories of characters that nobody sees: control and format characters, and those that are no characters."""
 
 
 def is_fragment(request: web.Request) -> bool:
@@ -89,6 +93,20 @@ def day_time(value: datetime) -> str:
     return f"{value.astimezone(VIETNAM):%d/%m/%Y %H:%M}"
 
 
+def inert(text: str) -> str:
+    """A text of others without control characters and marks of direction: it moves nothing around it.
+
+    The template escapes markup; a line break becomes a space.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if letter in _BREAKS else letter for letter in text if letter in _BREAKS or _is_visible(letter))
+
+
+def _is_visible(letter: str) -> bool:
+    return unicodedata.category(letter) not in _INVISIBLE
+
+
 def new_form_key() -> str:
     """The idempotency key of a form: created with it, sent with it."""
     return secrets.token_urlsafe(_KEY_BYTES)
@@ -136,6 +154,7 @@ def _environment(language: ScreenLanguage) -> Environment:
         "day": day,
         "time": time,
         "day_time": day_time,
+        "inert": inert,
     }
     environment.filters.update(filters)
     return environment

@@ -22,10 +22,10 @@ async def test_page_without_session_leads_to_sign_in(site: Site) -> None:
 
 async def test_page_states_person_and_hospital_under_a_strict_policy(site: Site) -> None:
     async with signed_in(site, Role.INTEGRATOR, name="Lê Thị Hoa") as staff:
-        answer = await staff.client.get("/")
+        answer = await staff.client.get("/my/sessions")
 
     assert answer.status_code == 200
-    assert "Xin chào Lê Thị Hoa" in text_of(answer.text)
+    assert "Lê Thị Hoa" in text_of(answer.text)
     assert "Bệnh viện 1" in text_of(answer.text)
     policy = answer.headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy
@@ -45,15 +45,15 @@ async def test_htmx_gets_the_part_of_the_page(site: Site) -> None:
 
 async def test_person_reads_the_screens_in_their_language(site: Site) -> None:
     async with signed_in(site, Role.INTEGRATOR, language="en", name="Anh Tuấn") as staff:
-        page = await staff.page("/")
+        page = await staff.page("/my/sessions")
 
     assert '<html lang="en">' in page
-    assert "Hello Anh Tuấn" in text_of(page)
+    assert "Anh Tuấn" in text_of(page)
 
 
 async def test_name_with_markup_is_inert(site: Site) -> None:
     async with signed_in(site, Role.INTEGRATOR, name="<script>alert(1)</script>") as staff:
-        page = await staff.page("/")
+        page = await staff.page("/my/sessions")
 
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page

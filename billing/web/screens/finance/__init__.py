@@ -1,0 +1,1 @@
+"""Finance: reconciliation, exceptions, days, approvals, books, prices, and the integration inbox."""
