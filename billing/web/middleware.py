@@ -19,6 +19,7 @@ from billing.web.operation import operation_of
 from billing.web.pagination import read_query
 from billing.web.problems import problem_of, write_problem
 from billing.web.received_files import receive_file
+from billing.web.screens.refusals import refusal
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
             await _admit(request)
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
-        response = write_problem(problem_of(error), request_id=request_id)
+        is_page = _wants_page(request)
+        response = refusal(request, error) if is_page else write_problem(problem_of(error), request_id=request_id)
     response.headers["X-Request-Id"] = request_id
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else None
@@ -65,6 +67,12 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         **log_fields,
     )
     return response
+
+
+def _wants_page(request: web.Request) -> bool:
+    """Whether a browser opens an address outside the interfaces of programs."""
+    is_program = request.path.startswith(("/v1/", "/callbacks/"))
+    return not is_program and "text/html" in request.headers.get("Accept", "")
 
 
 def _request_id(request: web.Request) -> str:

@@ -24,8 +24,25 @@ from billing.organizations.service.context import AccountUnusable, OrganizationC
 from billing.organizations.service.setup_refusals import ONE_MERCHANT
 from billing.organizations.store.account_changes import apply_change
 from billing.organizations.store.approvals import read_approvals
-from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account
+from billing.organizations.store.organizations import (
+    ListedAccount,
+    ProviderAccountRow,
+    find_provider_account,
+    list_provider_accounts,
+)
 from providers.addresses import AddressRefused, check_settings
+
+__all__ = [
+    "AccountChange",
+    "ChangeNotPossible",
+    "ListedAccount",
+    "apply_approved_change",
+    "check_proposed_change",
+    "find_change",
+    "list_accounts",
+    "list_changes",
+    "propose_change",
+]
 
 _PAYEE_FIELDS = ("bank_bin", "account_number", "account_holder")
 _PAYEE_KEYS = ("bank_bin", "account_number", "holder")
@@ -136,6 +153,12 @@ async def list_changes(
     async with context.database.transaction(organization_id) as tx:
         found = await read_approvals(tx, part, kinds=(ApprovalKind.ACCOUNT_CHANGE,), state=state)
     return [_read_change(approval) for approval in found]
+
+
+async def list_accounts(context: OrganizationContext, organization_id: OrganizationId) -> list[ListedAccount]:
+    """Every provider account of an organization with its bank account, by name."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await list_provider_accounts(tx)
 
 
 def _read_change(approval: Approval) -> AccountChange:

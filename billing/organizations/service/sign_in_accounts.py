@@ -30,6 +30,7 @@ from billing.organizations.store.sign_in_accounts import (
     ListedAccount,
     add_account,
     find_password_hash,
+    has_account,
     read_accounts,
     set_disabled,
     set_password_hash,
@@ -207,8 +208,10 @@ async def set_account_enabled(
 async def end_sessions_of(
     context: Context, organization_id: OrganizationId, person_id: PersonId, *, actor: Actor
 ) -> None:
-    """End every session of a person."""
+    """End every session of a person. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
+        if not await has_account(tx, person_id):
+            raise NotFound("this person has no sign-in account", field="person")
         await end_sessions(tx, person_id, context.clock())
         await note(tx, context, actor, "sessions_ended", ("person", person_id))
 

@@ -204,6 +204,7 @@ async def read_account_names(tx: Transaction) -> list[str]:
 class ListedAccount:
     """A contract with its bank account, for display; None if it has no bank account."""
 
+    id: ProviderAccountId
     name: str
     provider: str
     secret_name: str | None
@@ -214,7 +215,7 @@ class ListedAccount:
 
 
 _LISTED_ACCOUNTS = """
-    SELECT account.name, account.provider, account.secret_name, account.is_active,
+    SELECT account.id, account.name, account.provider, account.secret_name, account.is_active,
         bank.bank_bin, bank.account_number, bank.holder
     FROM provider_account AS account
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id

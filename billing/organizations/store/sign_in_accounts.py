@@ -202,6 +202,16 @@ async def find_password_hash(tx: Transaction, person_id: PersonId) -> str | None
     return found
 
 
+_HAS_ACCOUNT = """
+    SELECT EXISTS (SELECT FROM sign_in_account WHERE organization_id = $1 AND person_id = $2)
+"""
+
+
+async def has_account(tx: Transaction, person_id: PersonId) -> bool:
+    """Whether a person has an account, enabled or not."""
+    return bool(await tx.fetchval(_HAS_ACCOUNT, tx.organization_id, person_id))
+
+
 _PIN_ATTEMPTS = """
     SELECT pin_attempts FROM sign_in_account WHERE organization_id = $1 AND person_id = $2
 """

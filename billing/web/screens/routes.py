@@ -1,10 +1,18 @@
 """The one table of the screens: every route with its right. A test calls each with each role and with none."""
 
 from billing.web.operation import Route
+from billing.web.screens.admin_routes import ADMIN_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
 from billing.web.screens.queue_display import QUEUE_SCREENS
 from billing.web.screens.shift_routes import SHIFT_SCREENS
 from billing.web.screens.start_routes import START_SCREENS
 
-SCREENS: tuple[Route, ...] = (*START_SCREENS, *FINANCE_SCREENS, *SHIFT_SCREENS, *PRINT_SCREENS, *QUEUE_SCREENS)
+SCREENS: tuple[Route, ...] = (
+    *ADMIN_SCREENS,
+    *FINANCE_SCREENS,
+    *PRINT_SCREENS,
+    *QUEUE_SCREENS,
+    *SHIFT_SCREENS,
+    *START_SCREENS,
+)
