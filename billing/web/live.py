@@ -1,4 +1,6 @@
-"""Live updates of open payment pages: one event stream for each page, and one watcher for all streams.
+"""Live updates of open pages: one event stream for each page, and one watcher for all streams of a hub.
+
+One hub serves the payment pages, by intent; a second one the pages of desks (`screens/desk_live.py`), by desk.
 
 A stream sends "changed" and no state; the page then fetches its state. The watcher compares the versions of the intents
 of open pages: at once after a change notification, and every second without one. It reads only organizations with open
@@ -6,16 +8,19 @@ pages, each in its own transaction. Source: docs/design.md §5, point 8; docs/ux
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import operator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
+from uuid import UUID
 
 import structlog
 from aiohttp import web
 
 from billing.checkout.service.pay_page import find_versions
 from billing.core.errors import Unavailable
-from billing.core.ids import IntentId, OrganizationId
+from billing.core.ids import OrganizationId
 from billing.db.background import Background
 from billing.payments.service.context import PaymentContext
 
@@ -35,27 +40,50 @@ class LiveLimits:
     life_s: float = 1_800.0
 
 
+Differs = Callable[[int, int], bool]
+"""Whether the first version means another content than the second."""
+
+
 @dataclass(slots=True, eq=False)
 class _Page:
-    """The intent of an open page: its newest known version, and the streams that wait for a newer version."""
+    """The subject of an open page: its newest known version, and the streams that wait for another version."""
 
     version: int
+    differs: Differs
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def show(self, version: int) -> None:
-        if version > self.version:
+        if self.differs(version, self.version):
             self.version = version
             for each in self.waiting:
                 each.set()
 
 
-class LiveHub:
-    """Every open stream of this process. `watch` runs while the application does."""
+FindVersions = Callable[[PaymentContext, OrganizationId, Sequence[Any]], Awaitable[Mapping[Any, int]]]
+"""Reads the versions of the subjects of pages: intents, or desks."""
 
-    def __init__(self, context: PaymentContext, limits: LiveLimits | None = None) -> None:
+
+class LiveHub:
+    """Every open stream of one kind of page in this process. `watch` runs while the application does.
+
+    The versions of payment pages only grow; those of desks may fall, so any other version is a change. A hub tells its
+    `followers` what it is notified of.
+    """
+
+    def __init__(
+        self,
+        context: PaymentContext,
+        limits: LiveLimits | None = None,
+        *,
+        find: FindVersions | None = None,
+        differs: Differs = operator.gt,
+    ) -> None:
         self._context = context
         self._limits = limits or LiveLimits()
-        self._pages: dict[OrganizationId, dict[IntentId, _Page]] = {}
+        self._find = find
+        self._differs = differs
+        self.followers: list[LiveHub] = []
+        self._pages: dict[OrganizationId, dict[UUID, _Page]] = {}
         self._checked_at: dict[OrganizationId, float] = {}
         self._notified: set[OrganizationId] = set()
         self._wakeup = asyncio.Event()
@@ -78,6 +106,8 @@ class LiveHub:
         if notified:
             self._notified |= notified
             self._wakeup.set()
+        for follower in self.followers:
+            follower.notify(organization_ids)
 
     def close(self) -> None:
         """End every stream."""
@@ -87,22 +117,23 @@ class LiveHub:
                 each.set()
 
     async def stream(
-        self, request: web.Request, organization_id: OrganizationId, intent_id: IntentId, version: int
+        self, request: web.Request, organization_id: OrganizationId, subject_id: UUID, version: int
     ) -> web.StreamResponse:
         """Answer with a stream of the changes after `version`, or with 503 where there are too many streams.
 
         A client that reads too slowly is disconnected; the page then reconnects.
         """
-        page = self._pages.get(organization_id, {}).get(intent_id)
+        page = self._pages.get(organization_id, {}).get(subject_id)
         is_full = self._streams >= self._limits.streams_max
         if is_full or self._is_closing or (page and len(page.waiting) >= self._limits.streams_of_page_max):
             return web.Response(status=503, headers={"Retry-After": "15"})
         changed = asyncio.Event()
-        page = self._pages.setdefault(organization_id, {}).setdefault(intent_id, page or _Page(version))
-        if page.version > version:
+        page = self._pages.setdefault(organization_id, {}).setdefault(subject_id, page or _Page(version, self._differs))
+        if self._differs(page.version, version):
             changed.set()
         page.waiting.add(changed)
-        page.show(version)
+        if self._differs is operator.gt:
+            page.show(version)
         self._streams += 1
         try:
             return await self._write(request, changed)
@@ -110,7 +141,7 @@ class LiveHub:
             self._streams -= 1
             page.waiting.discard(changed)
             if not page.waiting:
-                self._remove_page(organization_id, intent_id)
+                self._remove_page(organization_id, subject_id)
 
     async def watch(self) -> None:
         """Check the open pages for changes until cancelled, also while the database fails."""
@@ -133,7 +164,8 @@ class LiveHub:
         self._checked_at[organization_id] = monotonic()
         watched = list(self._pages.get(organization_id, {}))
         try:
-            versions = await find_versions(self._context, organization_id, watched)
+            find: FindVersions = self._find or find_versions
+            versions = await find(self._context, organization_id, watched)
         except Unavailable as error:
             log.warning("page_watch_failed", organization=organization_id, error=error.code)
             return
@@ -141,9 +173,9 @@ class LiveHub:
             log.error("page_watch_failed", organization=organization_id, exc_info=error)
             return
         pages = self._pages.get(organization_id, {})
-        for intent_id, version in versions.items():
-            if intent_id in pages:
-                pages[intent_id].show(version)
+        for subject_id, version in versions.items():
+            if subject_id in pages:
+                pages[subject_id].show(version)
 
     async def _write(self, request: web.Request, changed: asyncio.Event) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -173,9 +205,9 @@ class LiveHub:
         except TimeoutError:
             return False
 
-    def _remove_page(self, organization_id: OrganizationId, intent_id: IntentId) -> None:
+    def _remove_page(self, organization_id: OrganizationId, subject_id: UUID) -> None:
         pages = self._pages.get(organization_id, {})
-        pages.pop(intent_id, None)
+        pages.pop(subject_id, None)
         if not pages:
             self._pages.pop(organization_id, None)
             self._checked_at.pop(organization_id, None)
@@ -187,17 +219,21 @@ class LiveHub:
 LIVE = web.AppKey("live", LiveHub)
 
 
-def add_live_hub(application: web.Application, hub: LiveHub) -> None:
+DESKS = web.AppKey("live_desks", LiveHub)
+"""The hub of the pages of desks."""
+
+
+def add_live_hub(application: web.Application, hub: LiveHub, *, key: web.AppKey[LiveHub] = LIVE) -> None:
     """Run the watcher while the application runs. End all streams before the application waits for open requests."""
 
     async def run(_application: web.Application) -> AsyncIterator[None]:
-        watcher = hub.background.start("pages", hub.watch)
+        watcher = hub.background.start("pages" if key is LIVE else "desks", hub.watch)
         yield
         await watcher.stop()
 
     async def close(_application: web.Application) -> None:
         hub.close()
 
-    application[LIVE] = hub
+    application[key] = hub
     application.cleanup_ctx.append(run)
     application.on_shutdown.append(close)

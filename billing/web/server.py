@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import operator
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,11 +18,12 @@ from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
+from billing.visit_accounts.service.desk_screens import find_desk_versions
 from billing.web.anonymous import AnonymousTraffic
 from billing.web.app_state import APP_STATE, OPENAPI, RIGHTS, AppState, Networks, ProviderCallStats, WebLimits
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.document_workers import DocumentWorkers
-from billing.web.live import LiveHub, add_live_hub
+from billing.web.live import DESKS, LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
 from billing.web.middleware import add_security_headers, authenticate_caller, request_middleware
 from billing.web.openapi import write_openapi
@@ -93,7 +95,11 @@ def create_application(
     add_pay_routes(application)
     add_screens(application, SCREENS)
     application.router.add_get(STATIC_PATH, get_static)
-    add_live_hub(application, live or LiveHub(context))
+    pages = live or LiveHub(context)
+    desks = LiveHub(context, find=find_desk_versions, differs=operator.ne)
+    pages.followers.append(desks)
+    add_live_hub(application, pages)
+    add_live_hub(application, desks, key=DESKS)
     application.add_subapp(PREFIX, _api())
     return application
 

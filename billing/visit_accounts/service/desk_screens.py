@@ -24,8 +24,7 @@ from billing.visit_accounts.store.desk_screens import (
     Shown,
     WaitingCode,
     add_desk_code,
-    put_away_code,
-    put_away_codes_of_visit,
+    put_away_codes,
     read_desk_versions,
     read_screen,
     read_waiting_codes,
@@ -123,14 +122,11 @@ async def show_visit(
 
 
 async def put_away(
-    context: Context, organization_id: OrganizationId, *, intent_id: IntentId | None = None, visit_id: VisitId
+    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, kept: IntentId | None = None
 ) -> None:
-    """Put a code of a visit away, or all of them. Money under a code is booked in any case."""
+    """Put the codes of a visit away, except the one that is kept. Money under a code is booked in any case."""
     async with context.database.transaction(organization_id) as tx:
-        if intent_id is None:
-            await put_away_codes_of_visit(tx, visit_id, at=context.clock())
-        else:
-            await put_away_code(tx, intent_id, at=context.clock())
+        await put_away_codes(tx, visit_id, kept=kept, at=context.clock())
     context.publish_change(organization_id)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing.core.ids import FacilityId, OrganizationId, VisitId
+from billing.core.errors import NotFound
+from billing.core.ids import DeskId, OrganizationId, VisitId
 from billing.core.text import normalize_heading
 from billing.db.context import Context
 from billing.db.database import Transaction
+from billing.organizations.store.organizations import find_facility
 from billing.visit_accounts.domain.account import AccountState
 from billing.visit_accounts.domain.desk_search import ReadScan, ScanKind, read_scan
 from billing.visit_accounts.store.desk_queue import (
@@ -24,6 +26,10 @@ from billing.visit_accounts.store.desk_queue import (
     read_queued_visits,
     read_visits_of_patients,
 )
+from billing.visit_accounts.store.desk_screens import read_shown_visits, read_waiting_codes
+
+SHOWN_FOR = timedelta(minutes=15)
+"""A visit that a desk has shown within this time is not called again."""
 
 QUEUE_AGE = timedelta(hours=24)
 """Visits that were opened longer ago are found by a search; the queue does not list them."""
@@ -50,7 +56,7 @@ async def find_at_desk(
     organization_id: OrganizationId,
     written: str,
     *,
-    facility_id: FacilityId,
+    facility_code: str,
     facility_codes: Collection[str] | None = None,
 ) -> FoundVisits:
     """The visits of a scanned or typed text. A name is looked for in the queue of the facility.
@@ -62,16 +68,35 @@ async def find_at_desk(
         visits = await _find(tx, scan)
         if not visits and scan.kind is ScanKind.TEXT and scan.text:
             wanted = normalize_heading(scan.text)
-            queue = await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
+            queue = await _queue(tx, context, facility_code)
             visits = [visit for visit in queue if wanted and wanted in normalize_heading(visit.name)]
     reached = [visit for visit in visits if facility_codes is None or visit.facility_code in facility_codes]
     return FoundVisits(scan=scan, visits=reached)
 
 
-async def list_queue(context: Context, organization_id: OrganizationId, facility_id: FacilityId) -> list[QueuedVisit]:
-    """The visits of a facility that wait for payment, the longest waiting first."""
+async def list_queue(context: Context, organization_id: OrganizationId, facility_code: str) -> list[QueuedVisit]:
+    """The visits of a facility that wait for payment, the longest waiting first. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
+        return await _queue(tx, context, facility_code)
+
+
+async def find_next_visit(
+    context: Context, organization_id: OrganizationId, facility_code: str, desk_id: DeskId
+) -> QueuedVisit | None:
+    """The visit that waits longest and is shown at no desk now; None where nobody waits. Raises NotFound."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        queue = await _queue(tx, context, facility_code)
+        shown = await read_shown_visits(tx, since=context.clock() - SHOWN_FOR)
+        waiting = await read_waiting_codes(tx, desk_id, since=context.clock() - QUEUE_AGE)
+    taken = shown | {code.visit_id for code in waiting}
+    return next((visit for visit in queue if visit.visit_id not in taken), None)
+
+
+async def _queue(tx: Transaction, context: Context, facility_code: str) -> list[QueuedVisit]:
+    facility_id = await find_facility(tx, facility_code)
+    if facility_id is None:
+        raise NotFound("no such facility in this organization", field="facility_code")
+    return await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
 
 
 async def _find(tx: Transaction, scan: ReadScan) -> list[QueuedVisit]:

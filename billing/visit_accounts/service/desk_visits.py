@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
@@ -128,12 +129,53 @@ async def find_desk_view(
 ) -> DeskView:
     """The page of a visit. `facility_codes` are those that the caller reaches, None for all. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        account = require_account(await read_account(tx, visit_id))
-        if facility_codes is not None and account.facility_code not in facility_codes:
-            raise NotFound("no such visit at your facilities", field="visit_id")
+        account = await _reached(tx, visit_id, facility_codes)
         read = await _read(tx, account, choice)
     priced = await _price(context, organization_id, read)
     return _view(read, priced, choice, today=business_date(context.clock()))
+
+
+async def require_target_of_visit(
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    visit_id: VisitId,
+    *,
+    request_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    facility_codes: Collection[str] | None = None,
+) -> None:
+    """Check that the caller reaches a visit, and that a request or an invoice is of it. Raises NotFound."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        await _reached(tx, visit_id, facility_codes)
+        if request_id is not None and all(each.id != request_id for each in await read_desk_requests(tx, visit_id)):
+            raise NotFound("no such deposit request of this visit", field="request_id")
+        if invoice_id is not None and all(each.id != invoice_id for each in await read_desk_invoices(tx, visit_id)):
+            raise NotFound("no such invoice of this visit", field="invoice_id")
+
+
+async def _reached(tx: Transaction, visit_id: VisitId, facility_codes: Collection[str] | None) -> VisitAccount:
+    account = require_account(await read_account(tx, visit_id))
+    if facility_codes is not None and account.facility_code not in facility_codes:
+        raise NotFound("no such visit at your facilities", field="visit_id")
+    return account
+
+
+async def find_visit_document(
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    visit_id: VisitId,
+    *,
+    facility_codes: Collection[str] | None = None,
+) -> Mapping[str, object]:
+    """The visit document of an account without the patient: its newest header and charges. Raises NotFound."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        account = await _reached(tx, visit_id, facility_codes)
+        content = await read_content(tx, account)
+    if not content.header:
+        raise NotFound("the stored facts of this visit are erased", field="visit_id")
+    document = snapshot_document(account, content)
+    document.pop("patient", None)
+    return document
 
 
 async def _read(tx: Transaction, account: VisitAccount, choice: DeskChoice) -> _Read:

@@ -105,6 +105,18 @@ async def read_screen(tx: Transaction, desk_id: DeskId) -> Screen | None:
     return None if row is None else read_row(Screen, row)
 
 
+_SHOWN_VISITS = """
+    SELECT visit_id FROM desk_screen
+    WHERE organization_id = $1 AND visit_id IS NOT NULL AND shown_at >= $2
+"""
+
+
+async def read_shown_visits(tx: Transaction, *, since: datetime) -> frozenset[VisitId]:
+    """The visits that desks have shown since a time and show still."""
+    rows = await tx.fetch(_SHOWN_VISITS, tx.organization_id, since)
+    return frozenset(VisitId(row["visit_id"]) for row in rows)
+
+
 _ADD_CODE = """
     INSERT INTO desk_code (organization_id, intent_id, desk_id, visit_id, opened_by, opened_at)
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
@@ -120,23 +132,13 @@ async def add_desk_code(
 
 _PUT_AWAY = """
     UPDATE desk_code SET put_away_at = $3
-    WHERE organization_id = $1 AND visit_id = $2 AND put_away_at IS NULL
-"""
-
-_PUT_AWAY_ONE = """
-    UPDATE desk_code SET put_away_at = $3
-    WHERE organization_id = $1 AND intent_id = $2 AND put_away_at IS NULL
+    WHERE organization_id = $1 AND visit_id = $2 AND put_away_at IS NULL AND intent_id IS DISTINCT FROM $4
 """
 
 
-async def put_away_codes_of_visit(tx: Transaction, visit_id: VisitId, *, at: datetime) -> None:
-    """Put every waiting code of a visit away."""
-    await tx.execute(_PUT_AWAY, tx.organization_id, visit_id, at)
-
-
-async def put_away_code(tx: Transaction, intent_id: IntentId, *, at: datetime) -> None:
-    """Put a code away."""
-    await tx.execute(_PUT_AWAY_ONE, tx.organization_id, intent_id, at)
+async def put_away_codes(tx: Transaction, visit_id: VisitId, *, kept: IntentId | None, at: datetime) -> None:
+    """Put every waiting code of a visit away, except the one that is kept."""
+    await tx.execute(_PUT_AWAY, tx.organization_id, visit_id, at, kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The one table of the screens: every route with its right. A test calls each with each role and with none."""
 
 from billing.web.operation import Route
+from billing.web.screens.cashier_routes import CASHIER_SCREENS
 from billing.web.screens.admin_routes import ADMIN_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
@@ -15,4 +16,5 @@ SCREENS: tuple[Route, ...] = (
     *QUEUE_SCREENS,
     *SHIFT_SCREENS,
     *START_SCREENS,
+    *CASHIER_SCREENS,
 )

@@ -4,9 +4,8 @@ import pytest
 
 from billing.checkout.service.intent_targets import RequestTarget
 from billing.checkout.service.intents import find_intent, open_intent
-from billing.core.ids import FacilityId, OrganizationId, VisitId
+from billing.core.ids import OrganizationId, VisitId
 from billing.core.money import Dong
-from billing.organizations.store.organizations import find_facility
 from billing.visit_accounts.domain.desk_collection import DeskCollection
 from billing.visit_accounts.service.desk_collections import collect_for_visit
 from billing.visit_accounts.service.desk_screens import (
@@ -28,15 +27,8 @@ from tests.visit_accounts.ordered import PATIENT, order_visit
 ORGANIZATION = OrganizationId(1)
 
 
-async def facility(desk: CashDesk) -> FacilityId:
-    async with desk.context.database.transaction(ORGANIZATION) as tx:
-        found = await find_facility(tx, FACILITY_CODE)
-    assert found is not None
-    return found
-
-
 async def find(desk: CashDesk, written: str) -> FoundVisits:
-    return await find_at_desk(desk.context, ORGANIZATION, written, facility_id=await facility(desk))
+    return await find_at_desk(desk.context, ORGANIZATION, written, facility_code=FACILITY_CODE)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +84,7 @@ async def test_the_queue_lists_who_owes_the_longest_waiting_first(desk: CashDesk
     second = await order_visit(desk.context, "LK0002", patient={**PATIENT, "HO_TEN": "Trần B", "SO_CCCD": ""})
     await order_visit(desk.context, "LK0003", patient={"HO_TEN": "Lê C"}, lines={})
 
-    queue = await list_queue(desk.context, ORGANIZATION, await facility(desk))
+    queue = await list_queue(desk.context, ORGANIZATION, FACILITY_CODE)
 
     assert [(visit.visit_id, visit.due) for visit in queue] == [(first, 100_000), (second, 100_000)]
 
@@ -122,7 +114,7 @@ async def test_a_code_waits_at_its_desk_until_it_is_put_away(desk: CashDesk, flo
     assert [(each.reference_code, each.remaining) for each in idle.waiting] == [(code, 100_000)]
     await flow.deliver(flow.notice("T1", code, amount=100_000))
     assert await versions(desk) != before
-    await put_away(desk.context, ORGANIZATION, visit_id=visit_id)
+    await put_away(desk.context, ORGANIZATION, visit_id)
 
     idle = await find_idle_desk(desk.context, ORGANIZATION, desk.desk_id, actor=desk.cashier)
     assert list(idle.waiting) == []

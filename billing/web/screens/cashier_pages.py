@@ -1,0 +1,209 @@
+"""The cashier's desk: the idle page, the search, a visit with its pay panel, and the fragments that htmx refreshes.
+
+`cashier_forms.py` has the forms, `cashier_panel.py` the page of one visit. Source: docs/ux.md, Cashier.
+"""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from billing.claims.service.check import compare_visit_document
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import ReceiptId, VisitId
+from billing.core.money import Dong, dong
+from billing.coverage.domain.explain import Language, category_name, fact_names
+from billing.visit_accounts.service.desk_screens import find_idle_desk, find_waiting, show_visit
+from billing.visit_accounts.service.desk_search import find_at_desk, find_next_visit, list_queue
+from billing.visit_accounts.service.desk_visits import DeskChoice, find_visit_document
+from billing.visit_accounts.store.desk_screens import Shown
+from billing.visits.formats.visit_facts_json import SuppliedFacts
+from billing.web.app_state import app_state
+from billing.web.live import DESKS
+from billing.web.request_bodies import read_id
+from billing.web.screens.cashier_panel import (
+    PageChoice,
+    desk_of,
+    read_desk_version,
+    render_desk,
+    render_visit,
+)
+from billing.web.screens.cashier_view import queue_rows, waiting_rows
+from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
+from billing.web.screens.session import current, language_of
+
+
+async def get_desk(request: web.Request) -> web.Response:
+    """The desk where nobody is chosen: own shift, last receipts, codes that wait."""
+    session = current(request)
+    if session.desk is None:
+        return render(request, "cashier/no_desk.html")
+    context, caller = app_state(request).context, session.caller
+    await show_visit(context, caller.organization_id, session.desk.id, Shown(), actor=caller.actor)
+    return await _render_idle(request)
+
+
+async def get_find(request: web.Request) -> web.Response:
+    """The visits of a scanned or typed text; the only one is opened at once."""
+    session, text = current(request), request.query.get("q", "")
+    if session.desk is None:
+        return render(request, "cashier/no_desk.html")
+    found = await find_at_desk(
+        app_state(request).context,
+        session.caller.organization_id,
+        text,
+        facility_code=session.desk.facility_code,
+        facility_codes=session.caller.facility_codes,
+    )
+    if found.only is not None:
+        if is_fragment(request):
+            return await render_visit(request, found.only.visit_id, PageChoice(), push=True)
+        return see_other(request, f"/desk/visits/{found.only.visit_id}")
+    now = app_state(request).context.clock()
+    return await _render_idle(request, found=queue_rows(found.visits, now=now), searched=found.scan.text)
+
+
+async def get_waiting_visits(request: web.Request) -> web.Response:
+    """The queue alone, refreshed by the page."""
+    session, app = current(request), app_state(request)
+    if session.desk is None:
+        raise NotFound("sign in at a desk", field="desk_id")
+    queue = await list_queue(app.context, session.caller.organization_id, session.desk.facility_code)
+    return render_fragment(
+        request,
+        "cashier/visits_fragment.html",
+        queue=queue_rows(queue, now=app.context.clock()),
+        tab=request.query.get("tab", ""),
+        visit_id=request.query.get("visit", ""),
+        found=None,
+        searched="",
+    )
+
+
+async def get_next(request: web.Request) -> web.Response:
+    """Open the visit that waits longest and is at no desk."""
+    session = current(request)
+    if session.desk is None:
+        return see_other(request, "/desk")
+    visit = await find_next_visit(
+        app_state(request).context, session.caller.organization_id, session.desk.facility_code, session.desk.id
+    )
+    if visit is None:
+        return see_other(request, "/desk")
+    if is_fragment(request):
+        return await render_visit(request, visit.visit_id, PageChoice(), push=True)
+    return see_other(request, f"/desk/visits/{visit.visit_id}")
+
+
+async def get_visit(request: web.Request) -> web.Response:
+    """A visit with its lines and the pay panel."""
+    return await render_visit(request, _visit_id(request), _choice(request), push=is_fragment(request))
+
+
+async def get_pay(request: web.Request) -> web.Response:
+    """The pay panel and the totals after other lines or another method were chosen, or after money has come."""
+    return await render_visit(request, _visit_id(request), _choice(request), part="cashier/pay_fragment.html")
+
+
+async def get_what_if(request: web.Request) -> web.Response:
+    """The patient share under each lawful route."""
+    session, language = current(request), Language(language_of(request).value)
+    visit_id = _visit_id(request)
+    context, caller = app_state(request).context, session.caller
+    document = await find_visit_document(
+        context, caller.organization_id, visit_id, facility_codes=caller.facility_codes
+    )
+    compared = await compare_visit_document(
+        app_state(request).context, session.caller.organization_id, document, supplied=SuppliedFacts()
+    )
+    routes = compared.visits[0].routes
+    stated = next((each.priced for each in routes.routes if each.code == routes.stated and each.priced), None)
+    rows = [
+        (
+            each.code,
+            category_name(each.code, language),
+            each.code == routes.stated,
+            None if each.priced is None else each.priced.patient_share,
+            None if each.priced is None or stated is None else each.priced.patient_share - stated.patient_share,
+            ", ".join(fact_names(fact, language) for fact in each.facts),
+        )
+        for each in routes.routes
+    ]
+    return render_fragment(request, "cashier/what_if_fragment.html", routes=rows)
+
+
+async def get_change(request: web.Request) -> web.Response:
+    """What is given back for the cash that was given; nothing while the amount is not readable."""
+    try:
+        due = dong(int(request.query.get("due", "")))
+        given = dong(int("".join(each for each in request.query.get("given", "") if each.isdigit())))
+    except (ValueError, InvalidValue):
+        return render_fragment(request, "cashier/change_fragment.html", change=None, missing=None)
+    change = given - due
+    return render_fragment(
+        request, "cashier/change_fragment.html", change=max(0, change), missing=Dong(max(0, -change))
+    )
+
+
+async def get_waiting(request: web.Request) -> web.Response:
+    """The codes that wait at the desk in the background."""
+    app, desk = app_state(request), desk_of(request)
+    codes = await find_waiting(app.context, current(request).caller.organization_id, desk.id)
+    return render_fragment(
+        request,
+        "cashier/waiting_fragment.html",
+        waiting=waiting_rows(codes, now=app.context.clock()),
+        visit_id=request.query.get("visit", ""),
+    )
+
+
+async def get_alive(request: web.Request) -> web.Response:
+    """Whether the server is there, and whether it reaches the providers; the desk asks every second."""
+    calls = app_state(request).provider_calls()
+    is_offline = bool(calls) and any(each.is_circuit_open for each in calls.values())
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers={"X-Internet": "away" if is_offline else "here"})
+
+
+async def get_live(request: web.Request) -> web.StreamResponse:
+    """The event stream of the desk: it only states that something has changed."""
+    desk = desk_of(request)
+    version = request.query.get("version", "")
+    known = int(version) if version.isdigit() else await read_desk_version(request, desk.id)
+    hub = request.config_dict[DESKS]
+    return await hub.stream(request, current(request).caller.organization_id, desk.id, known)
+
+
+async def get_keys(request: web.Request) -> web.Response:
+    """The keys of the desk."""
+    return render(request, "cashier/keys.html")
+
+
+async def _render_idle(request: web.Request, *, found: object = None, searched: str = "") -> web.Response:
+    app, caller, desk = app_state(request), current(request).caller, desk_of(request)
+    idle = await find_idle_desk(app.context, caller.organization_id, desk.id, actor=caller.actor)
+    return await render_desk(
+        request,
+        "cashier/idle.html",
+        idle=idle,
+        found=found,
+        searched=searched,
+        visit_id="",
+        waiting=waiting_rows(idle.waiting, now=app.context.clock()),
+    )
+
+
+def _visit_id(request: web.Request) -> VisitId:
+    return VisitId(read_id(request.match_info["id"], field="visit_id"))
+
+
+def _choice(request: web.Request) -> PageChoice:
+    query = request.query
+    receipt = query.get("receipt", "")
+    return PageChoice(
+        choice=DeskChoice(
+            ticked=frozenset(query.getall("line", [])) if "chosen" in query else None,
+            wants_other_method=query.get("method", "") in ("cash", "card", "mixed"),
+            issued=ReceiptId(read_id(receipt, field="receipt_id")) if receipt else None,
+        ),
+        method=query.get("method", ""),
+        is_again="again" in query,
+    )

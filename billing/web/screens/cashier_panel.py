@@ -1,0 +1,195 @@
+"""The page of one visit at the desk: what it shows, and which form the pay panel has. Source: docs/ux.md, Cashier."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from markupsafe import Markup
+
+from billing.checkout.domain.intent_details import IntentDetails
+from billing.checkout.formats.qr_image import qr_svg
+from billing.checkout.service.intents import find_intent
+from billing.core.errors import NotFound
+from billing.core.ids import DeskId, VisitId
+from billing.core.money import NOTHING
+from billing.organizations.domain.sessions import SessionDesk
+from billing.visit_accounts.domain.desk_panel import PanelState
+from billing.visit_accounts.service.card_batches import list_card_terminals
+from billing.visit_accounts.service.desk_screens import find_desk_versions, find_waiting, show_visit
+from billing.visit_accounts.service.desk_search import list_queue
+from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
+from billing.visit_accounts.store.card_terminals import CardTerminal
+from billing.visit_accounts.store.desk_screens import Shown
+from billing.web.app_state import app_state
+from billing.web.screens.cashier_view import (
+    benefit_text,
+    category_text,
+    queue_rows,
+    slip_rows,
+    suggested_cash,
+    totals_row,
+    waiting_rows,
+)
+from billing.web.screens.forms import FormError
+from billing.web.screens.rendering import render, render_fragment
+from billing.web.screens.session import current, language_of
+
+METHODS = ("cash", "qr", "card", "deposit", "mixed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChoice:
+    """What the cashier has chosen, and what is shown of a form that was not accepted.
+
+    `is_again`: the form was sent before, this is its first result. `takes_receipt`: the page issues the receipt of
+    money that has come by itself.
+    """
+
+    choice: DeskChoice = field(default_factory=DeskChoice)
+    method: str = ""
+    is_again: bool = False
+    takes_receipt: bool = True
+    errors: Sequence[FormError] = ()
+    key: str = ""
+    typed: Any = None
+    status: HTTPStatus = HTTPStatus.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCode:
+    """A code on the panel: its picture, and what a payer who types needs."""
+
+    intent: IntentDetails
+    picture: Markup | None
+    account: str
+
+
+def desk_of(request: web.Request) -> SessionDesk:
+    """The desk of the session. Raises NotFound."""
+    desk = current(request).desk
+    if desk is None:
+        raise NotFound("sign in at a desk", field="desk_id")
+    return desk
+
+
+async def read_desk_version(request: web.Request, desk_id: DeskId) -> int:
+    """The version of the pages of a desk."""
+    context, organization_id = app_state(request).context, current(request).caller.organization_id
+    return (await find_desk_versions(context, organization_id, [desk_id])).get(desk_id, 0)
+
+
+async def render_desk(request: web.Request, template: str, **values: Any) -> web.Response:
+    """A page of the desk with the queue on its left."""
+    app, session, desk = app_state(request), current(request), desk_of(request)
+    queue = await list_queue(app.context, session.caller.organization_id, desk.facility_code)
+    return render(
+        request,
+        template,
+        status=values.pop("status", HTTPStatus.OK),
+        queue=queue_rows(queue, now=app.context.clock()),
+        tab="",
+        version=await read_desk_version(request, desk.id),
+        now=app.context.clock(),
+        **values,
+    )
+
+
+async def render_visit(
+    request: web.Request, visit_id: VisitId, page: PageChoice, *, push: bool = False, part: str = ""
+) -> web.Response:
+    """The page of a visit, or a `part` of it. `push`: the browser shows the address of the visit."""
+    app, session, desk = app_state(request), current(request), desk_of(request)
+    organization_id, language = session.caller.organization_id, language_of(request)
+    view = await find_desk_view(
+        app.context,
+        organization_id,
+        visit_id,
+        replace(page.choice, desk_id=desk.id),
+        facility_codes=session.caller.facility_codes,
+    )
+    code = await _shown_code(request, view)
+    await _show_customer(request, view)
+    values = {
+        "view": view,
+        "panel": view.panel,
+        "page": page,
+        "method": _method(view, page),
+        "code": code,
+        "terminals": await _terminals(request, view, page),
+        "suggestions": suggested_cash(view.panel.cash_due),
+        "slips": slip_rows(view, language),
+        "totals": totals_row(view),
+        "benefit": benefit_text(view, language),
+        "category": category_text(view, language),
+        "today": app.context.clock(),
+    }
+    if part:
+        response = render_fragment(request, part, status=page.status, **values)
+    else:
+        waiting = await find_waiting(app.context, organization_id, desk.id)
+        response = await render_desk(
+            request,
+            "cashier/visit.html",
+            status=page.status,
+            found=None,
+            searched="",
+            visit_id=str(visit_id),
+            waiting=waiting_rows(waiting, now=app.context.clock()),
+            **values,
+        )
+    if push:
+        response.headers["HX-Push-Url"] = _address(view, page)
+    return response
+
+
+def _address(view: DeskView, page: PageChoice) -> str:
+    address = f"/desk/visits/{view.account.visit_id}"
+    if view.issued is not None:
+        again = "&again=1" if page.is_again else ""
+        return f"{address}?receipt={view.issued.id}{again}"
+    return address
+
+
+def _method(view: DeskView, page: PageChoice) -> str:
+    """The chosen method; the deposit where it pays all; the code again where less came under it; else cash."""
+    panel = view.panel
+    if panel.state is PanelState.UNPAID and panel.due == 0:
+        return "deposit"
+    if page.method in METHODS and page.method != "deposit":
+        return page.method
+    return "qr" if panel.state is PanelState.SHORT else "cash"
+
+
+async def _shown_code(request: web.Request, view: DeskView) -> ShownCode | None:
+    code = view.panel.code
+    if code is None:
+        return None
+    app, organization_id = app_state(request), current(request).caller.organization_id
+    intent = await find_intent(app.context, organization_id, code.id)
+    payload = "" if intent.instruction is None else intent.instruction.qr_payload
+    picture = Markup(qr_svg(payload, title=f"VietQR {intent.reference_code}")) if payload else None  # noqa: S704 - escaped by qr_svg
+    number = "" if intent.instruction is None else intent.instruction.account_number
+    return ShownCode(intent=intent, picture=picture, account=f"•••{number[-3:]}" if number else "")
+
+
+async def _terminals(request: web.Request, view: DeskView, page: PageChoice) -> list[CardTerminal]:
+    if _method(view, page) not in ("card", "mixed") or not view.panel.takes_money:
+        return []
+    return await list_card_terminals(app_state(request).context, current(request).caller.organization_id)
+
+
+async def _show_customer(request: web.Request, view: DeskView) -> None:
+    """Show the visit on the customer display: the amount of its code, else what is to be collected."""
+    session, desk, panel = current(request), desk_of(request), view.panel
+    code = panel.code
+    is_paid = view.issued is not None or panel.state in (PanelState.PAID, PanelState.OVER)
+    amount = NOTHING if is_paid else panel.due if code is None else code.remaining
+    await show_visit(
+        app_state(request).context,
+        session.caller.organization_id,
+        desk.id,
+        Shown(visit_id=view.account.visit_id, intent_id=None if code is None else code.id, amount=amount),
+        actor=session.caller.actor,
+    )

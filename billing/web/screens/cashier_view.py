@@ -1,0 +1,214 @@
+"""The desk's page as rows of text: amounts, reasons and warnings, formatted by the server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from billing.core.money import Dong
+from billing.core.text import shorten_name
+from billing.coverage.domain.explain import Language, category_name, explain, percent_text
+from billing.coverage.domain.price_result import AppliedRule
+from billing.visit_accounts.domain.desk_visit import DeskLine, LineStatus, OrderSlip
+from billing.visit_accounts.service.desk_visits import DeskView
+from billing.visit_accounts.store.desk_queue import QueuedVisit
+from billing.visit_accounts.store.desk_screens import WaitingCode
+from billing.web.screens.texts import ScreenLanguage
+
+AGED = 80
+CHILD = 6
+"""Priority in the queue, as the mock-ups show it: from 80 years on, and children under six."""
+
+_NOTES = (10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
+_SUGGESTIONS_MAX = 3
+_LATE_MINUTES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRow:
+    """A line of a slip as texts; `reasons` are sentences, `citations` their sources with the period."""
+
+    line: str
+    name: str
+    quantity: str
+    hospital: str
+    insurer: str
+    patient: str
+    status: LineStatus
+    is_ticked: bool
+    is_tickable: bool
+    reasons: Sequence[str]
+    citations: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlipRow:
+    """An order slip as texts. `number` is its place, by which Alt and a digit tick it."""
+
+    number: int
+    order_number: str
+    ordered_at: datetime
+    department: str
+    patient: str
+    status: LineStatus
+    is_ticked: bool
+    is_tickable: bool
+    lines: Sequence[LineRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsRow:
+    """The sums below the lines as texts."""
+
+    hospital: str
+    insurer: str
+    copay: str
+    self_pay: str
+    other: str
+    ticked: Dong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A row of the queue; `priority` is empty, aged, child or emergency."""
+
+    visit: QueuedVisit
+    minutes: int
+    priority: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """A code that waits in the background. `is_arrived`: its receipt can be issued."""
+
+    code: WaitingCode
+    name: str
+    waited: str
+    is_late: bool
+    is_arrived: bool
+
+
+def amount_text(amount: Decimal | int | None) -> str:
+    """An amount with its decimals only where it has some: `10.120`, `10.120,50`; empty for None."""
+    if amount is None:
+        return ""
+    digits = f"{Decimal(amount):,.2f}".translate(str.maketrans(",.", ".,"))
+    return digits.removesuffix(",00")
+
+
+def slip_rows(view: DeskView, language: ScreenLanguage) -> list[SlipRow]:
+    """The order slips of a visit in their order."""
+    return [_slip(slip, number, Language(language.value)) for number, slip in enumerate(view.slips, start=1)]
+
+
+def totals_row(view: DeskView) -> TotalsRow:
+    """The sums of the lines that are not cancelled."""
+    totals = view.totals
+    return TotalsRow(
+        hospital=amount_text(totals.hospital),
+        insurer=amount_text(totals.insurer),
+        copay=amount_text(totals.copay),
+        self_pay=amount_text(totals.self_pay),
+        other=amount_text(totals.other),
+        ticked=totals.ticked,
+    )
+
+
+def benefit_text(view: DeskView, language: ScreenLanguage) -> str:
+    """The benefit level, `80 %`; empty where the lines have several or none."""
+    benefit = view.patient.benefit
+    return "" if benefit is None else percent_text(benefit, Language(language.value))
+
+
+def category_text(view: DeskView, language: ScreenLanguage) -> str:
+    """The code and the name of the patient category: `1.3 Có phiếu chuyển`."""
+    code = view.patient.category
+    return f"{code} {category_name(code, Language(language.value))}".strip()
+
+
+def queue_rows(queue: Sequence[QueuedVisit], *, now: datetime) -> list[QueueRow]:
+    """The queue with how long each has waited."""
+    return [
+        QueueRow(
+            visit=visit,
+            minutes=max(0, int((now - visit.waiting_since).total_seconds() // 60)),
+            priority=_priority(visit, now.year),
+        )
+        for visit in queue
+    ]
+
+
+def waiting_rows(codes: Sequence[WaitingCode], *, now: datetime) -> list[WaitingRow]:
+    """The codes that wait at a desk, with a name that others may read."""
+    rows = []
+    for code in codes:
+        seconds = max(0, int((now - code.opened_at).total_seconds()))
+        rows.append(
+            WaitingRow(
+                code=code,
+                name=shorten_name(code.name),
+                waited=f"{seconds // 60:02}:{seconds % 60:02}",
+                is_late=seconds >= _LATE_MINUTES * 60,
+                is_arrived=code.received >= code.amount,
+            )
+        )
+    return rows
+
+
+def suggested_cash(due: Dong) -> list[int]:
+    """Amounts that people give for an amount due: it rounded up to notes."""
+    found = sorted({-(-due // note) * note for note in _NOTES} - {due})
+    return found[:_SUGGESTIONS_MAX]
+
+
+def reason_rows(reasons: Sequence[AppliedRule], language: ScreenLanguage) -> list[tuple[str, str]]:
+    """Each applied rule as its sentence, and its citation with the period."""
+    rows = []
+    for reason in reasons:
+        explained = explain(reason, Language(language.value))
+        source = " · ".join(part for part in (explained.citation, explained.period) if part)
+        rows.append((explained.sentence, source))
+    return rows
+
+
+def _slip(slip: OrderSlip, number: int, language: Language) -> SlipRow:
+    return SlipRow(
+        number=number,
+        order_number=slip.order_number,
+        ordered_at=slip.ordered_at,
+        department=slip.department,
+        patient=amount_text(slip.patient),
+        status=slip.status,
+        is_ticked=slip.is_ticked,
+        is_tickable=slip.is_tickable,
+        lines=[_line(line, language) for line in slip.lines],
+    )
+
+
+def _line(line: DeskLine, language: Language) -> LineRow:
+    rows = reason_rows(line.reasons, ScreenLanguage(language.value))
+    return LineRow(
+        line=line.line,
+        name=line.name,
+        quantity=line.quantity,
+        hospital=amount_text(line.hospital),
+        insurer=amount_text(line.insurer),
+        patient=amount_text(line.patient),
+        status=line.status,
+        is_ticked=line.is_ticked,
+        is_tickable=line.is_tickable,
+        reasons=[sentence for sentence, _ in rows],
+        citations=list(dict.fromkeys(source for _, source in rows if source)),
+    )
+
+
+def _priority(visit: QueuedVisit, year: int) -> str:
+    if visit.is_emergency:
+        return "emergency"
+    born = visit.birth_year
+    if not born.isdigit() or born == "0000":
+        return ""
+    age = year - int(born)
+    if age >= AGED:
+        return "aged"
+    return "child" if age < CHILD else ""

@@ -1,0 +1,307 @@
+"""The cashier's desk over HTTP: search, lines, every way to pay, and what is shown afterwards."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from billing.core.actor import Role
+from tests.flow import assert_books_are_right
+from tests.web.screens.desk_day import DeskDay, desk_day, hidden, panel_state
+from tests.web.site import UNKNOWN_ID, Site
+from tests.web.staff import add_desk, location, signed_in, text_of
+
+
+@pytest.fixture
+async def day(site: Site) -> AsyncIterator[DeskDay]:
+    async with desk_day(site) as opened:
+        yield opened
+
+
+async def test_idle_desk_states_that_no_shift_is_open(day: DeskDay) -> None:
+    page = text_of(await day.staff.page("/desk"))
+
+    assert "Chưa mở ca" in page
+    assert "Quầy 3" in page
+
+
+async def test_person_without_a_desk_has_to_choose_one(site: Site) -> None:
+    async with signed_in(site, Role.CASHIER) as staff:
+        assert "Bạn chưa chọn quầy" in text_of(await staff.page("/desk"))
+
+
+async def test_visit_shows_patient_slips_reasons_and_what_is_due(day: DeskDay) -> None:
+    visit_id = await day.visit()
+
+    page = await day.staff.page(f"/desk/visits/{visit_id}")
+
+    words = text_of(page)
+    for expected in ("Nguyễn Văn An", "1958", "DN 4 79 •••••• 7890", "80 %", "Phiếu XN-1", "Xét nghiệm", "90.000"):
+        assert expected in words, expected
+    assert "Thu 100.000 đ tiền mặt" in words
+    assert panel_state(page) == "unpaid"
+    assert not re.search(r"\sstyle=|\son[a-z]+=", page)
+
+
+async def test_scan_opens_the_visit_and_a_name_lists_results(day: DeskDay) -> None:
+    visit_id = await day.visit()
+
+    scanned = await day.staff.client.get(
+        "/desk/find", params={"q": "001058000001|0|Nguyeenx Vaan An|12031958|Nam|x|01012022"}
+    )
+    typed = await day.staff.client.get("/desk/find", params={"q": "khong co ai"})
+    fragment = await day.staff.client.get("/desk/find", params={"q": "LK0001"}, headers={"HX-Request": "true"})
+
+    assert location(scanned) == f"/desk/visits/{visit_id}"
+    assert "0 kết quả" in text_of(typed.text)
+    assert fragment.headers["HX-Push-Url"] == f"/desk/visits/{visit_id}"
+    assert "<html" not in fragment.text
+
+
+async def test_cash_is_collected_and_the_receipt_is_shown(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    page = await day.staff.page(f"/desk/visits/{visit_id}")
+
+    answer = await day.staff.post(
+        f"/desk/visits/{visit_id}/collect",
+        key=hidden(page, "idempotency_key"),
+        due=hidden(page, "due"),
+        method="cash",
+        given="200.000",
+        line=["L1", "L2"],
+    )
+
+    paid = await day.staff.page(location(answer))
+    assert panel_state(paid) == "issued"
+    words = text_of(paid)
+    assert "Đã thu" in words
+    assert "Trả lại khách 100.000 đ" in words
+    assert f"PT{day.site.context.clock().year}-000001" in words
+    assert "phiếu đã thu" not in words
+    await assert_books_are_right(day.site.context.database)
+
+
+async def test_second_press_returns_the_first_result(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    page = await day.staff.page(f"/desk/visits/{visit_id}")
+    fields = {"due": "100000", "method": "cash", "given": "", "line": ["L1", "L2"]}
+    key = hidden(page, "idempotency_key")
+
+    first = await day.staff.post(f"/desk/visits/{visit_id}/collect", key=key, **fields)
+    second = await day.staff.post(f"/desk/visits/{visit_id}/collect", key=key, **fields)
+
+    assert location(second) == location(first) + "&again=1"
+    words = text_of(await day.staff.page(location(second)))
+    assert "Đã ghi lúc" in words
+    assert "Không có phiếu thứ hai" in words
+    [row] = await day.site.as_owner("SELECT count(*) AS receipts FROM receipt")
+    assert row["receipts"] == 1
+
+
+async def test_refusal_shows_the_form_again_with_what_was_typed(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    address = f"/desk/visits/{visit_id}/collect"
+
+    without_shift = await day.staff.post(address, due="100000", method="cash", given="150.000", line=["L1", "L2"])
+    await day.open_shift()
+    too_little = await day.staff.post(address, due="100000", method="cash", given="50.000", line=["L1", "L2"])
+    changed = await day.staff.post(address, due="90000", method="cash", line=["L1", "L2"])
+    unreadable = await day.staff.post(address, due="100000", method="cash", given="1,5", line=["L1", "L2"])
+
+    assert (without_shift.status_code, too_little.status_code, changed.status_code) == (409, 409, 409)
+    assert "Bạn chưa mở ca" in text_of(without_shift.text)
+    assert 'value="150.000"' in without_shift.text
+    assert "Khách đưa ít hơn" in text_of(too_little.text)
+    assert "vừa thay đổi" in text_of(changed.text)
+    assert unreadable.status_code == 422
+    assert panel_state(changed.text) == "unpaid"
+    [row] = await day.site.as_owner("SELECT count(*) AS payments FROM payment")
+    assert row["payments"] == 0
+
+
+async def test_ticks_decide_what_is_collected(day: DeskDay) -> None:
+    visit_id = await day.visit()
+
+    part = await day.staff.client.get(
+        f"/desk/visits/{visit_id}/pay", params={"chosen": "1", "line": ["L2"]}, headers={"HX-Request": "true"}
+    )
+    nothing = await day.staff.client.get(f"/desk/visits/{visit_id}/pay?chosen=1", headers={"HX-Request": "true"})
+
+    assert "Thu 90.000 đ tiền mặt" in text_of(part.text)
+    assert 'hx-swap-oob="true"' in part.text
+    assert panel_state(nothing.text) == "nothing"
+
+
+async def test_code_waits_then_the_callback_makes_the_receipt(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = f"/desk/visits/{visit_id}"
+
+    shown = await day.staff.post(f"{address}/code", due="100000", method="qr", part="100.000", line=["L1", "L2"])
+
+    waiting = await day.staff.page(location(shown))
+    assert panel_state(waiting) == "waiting"
+    assert "<svg" in waiting
+    [code] = await day.site.as_owner("SELECT amount FROM intent")
+    assert code["amount"] == 100_000
+    assert "Nguyễn V. An" in text_of(await day.staff.page("/desk"))
+    await day.pay_code(100_000)
+    arrived = await day.staff.page(address)
+    assert panel_state(arrived) == "paid"
+    assert 'hx-trigger="load, submit"' in arrived
+    receipt = await day.staff.post(
+        f"{address}/receipt", key=hidden(arrived, "idempotency_key"), request_id=hidden(arrived, "request_id")
+    )
+    paid = await day.staff.page(location(receipt))
+    assert panel_state(paid) == "issued"
+    assert "QR · ngân hàng báo có 100.000" in text_of(paid)
+    await assert_books_are_right(day.site.context.database)
+
+
+async def test_part_by_code_and_the_rest_in_cash_are_one_receipt(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = f"/desk/visits/{visit_id}"
+    await day.staff.post(f"{address}/code", due="100000", method="qr", part="60.000", line=["L1", "L2"])
+    await day.pay_code(60_000)
+
+    page = await day.staff.page(address)
+    assert panel_state(page) == "part"
+    answer = await day.staff.post(
+        f"{address}/collect", due="40000", method="cash", given="50.000", request_id=hidden(page, "request_id")
+    )
+
+    words = text_of(await day.staff.page(location(answer)))
+    assert "Tiền mặt 40.000" in words
+    assert "ngân hàng báo có 60.000" in words
+    assert "Đã thanh toán lần này 100.000 đ" in words
+
+
+async def test_too_little_and_too_much_under_a_code_are_stated(day: DeskDay) -> None:
+    short_id, over_id = await day.visit("LK0001"), await day.visit("LK0002", patient={"HO_TEN": "Trần B"})
+    await day.open_shift()
+    for visit_id, amount in ((short_id, 75_000), (over_id, 175_000)):
+        answer = await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+        location(answer)
+        await day.pay_code(amount)
+
+    short, over = [await day.staff.page(f"/desk/visits/{visit_id}") for visit_id in (short_id, over_id)]
+
+    assert (panel_state(short), panel_state(over)) == ("short", "over")
+    assert "Còn thiếu" in text_of(short)
+    assert "25.000" in text_of(short)
+    assert "75.000 đ thừa được giữ làm tạm thu" in text_of(over)
+
+
+async def test_waiting_code_stays_in_the_list_and_prints_in_the_background(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+    [code] = await day.site.as_owner("SELECT id, deposit_request_id FROM intent")
+    await day.pay_code(100_000)
+
+    strip = await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})
+    assert f'hx-post="/desk/visits/{visit_id}/receipt"' in strip.text
+    answer = await day.staff.post(
+        f"/desk/visits/{visit_id}/receipt",
+        key=str(code["id"]),
+        request_id=str(code["deposit_request_id"]),
+        background="1",
+    )
+
+    assert answer.status_code == 204
+    assert text_of((await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})).text) == ""
+
+
+async def test_next_opens_who_waits_longest(day: DeskDay) -> None:
+    first = await day.visit("LK0001")
+    second = await day.visit("LK0002", patient={"HO_TEN": "Trần B"})
+
+    assert location(await day.staff.client.get("/desk/next")) == f"/desk/visits/{first}"
+    await day.staff.page(f"/desk/visits/{first}")
+    assert location(await day.staff.client.get("/desk/next")) == f"/desk/visits/{second}"
+
+
+async def test_customer_display_shows_short_name_amount_and_code_only(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.staff.page(f"/desk/visits/{visit_id}")
+    display = await day.staff.page(f"/display/{day.desk_id}")
+    assert "Nguyễn V. An – 1958" in text_of(display)
+    assert "100.000 đ" in text_of(display)
+    for secret in ("Nguyễn Văn An", "DN4", "7890", "LK0001", "Xét nghiệm"):
+        assert secret not in display
+    await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+
+    assert '<path fill="#000"' in await day.staff.page(f"/display/{day.desk_id}")
+
+
+async def test_change_is_computed_by_the_server(day: DeskDay) -> None:
+    for given, expected in (("200.000", "75.500 đ"), ("100000", "24.500 đ"), ("abc", "–"), ("", "–")):
+        answer = await day.staff.client.get("/desk/change", params={"due": "124500", "given": given})
+        assert expected in text_of(answer.text), given
+
+
+async def test_what_if_lists_routes_with_the_patient_share(day: DeskDay) -> None:
+    visit_id = await day.visit()
+
+    answer = await day.staff.client.get(f"/desk/visits/{visit_id}/what-if", headers={"HX-Request": "true"})
+
+    assert answer.status_code == 200
+    assert "100.000 đ" in text_of(answer.text)
+
+
+async def test_visit_of_another_facility_or_unknown_is_not_found(site: Site, day: DeskDay) -> None:
+    visit_id = await day.visit()
+    async with signed_in(site, Role.CASHIER, desk_id=day.desk_id, facility_codes=["99999"]) as other:
+        for method, path in (
+            ("GET", f"/desk/visits/{visit_id}"),
+            ("GET", f"/desk/visits/{visit_id}/pay"),
+            ("GET", f"/desk/visits/{visit_id}/what-if"),
+            ("GET", f"/display/{day.desk_id}"),
+        ):
+            assert (await other.client.request(method, path)).status_code == 404, path
+        answer = await other.post(f"/desk/visits/{visit_id}/collect", due="100000", method="cash", line=["L1"])
+        assert answer.status_code == 404
+    assert (await day.staff.client.get(f"/desk/visits/{UNKNOWN_ID}")).status_code == 404
+
+
+@asynccontextmanager
+async def desk_day_of(site: Site) -> AsyncIterator[DeskDay]:
+    """A second desk with an open shift."""
+    desk_id = await add_desk(site, "Quầy 4")
+    async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
+        other = DeskDay(site, staff, desk_id)
+        await other.open_shift()
+        yield other
+
+
+async def test_two_cashiers_at_once_take_the_money_once(site: Site, day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    async with desk_day_of(site) as other:
+        answers = await asyncio.gather(
+            *(
+                each.staff.post(f"/desk/visits/{visit_id}/collect", due="100000", method="cash", line=["L1", "L2"])
+                for each in (day, other)
+            )
+        )
+
+    assert sorted(answer.status_code for answer in answers) == [303, 409]
+    await assert_books_are_right(site.context.database)
+
+
+async def test_hostile_names_are_inert(day: DeskDay) -> None:
+    visit_id = await day.visit(
+        patient={"HO_TEN": "<img src=x onerror=alert(1)>\u202egnp"},
+        lines={"L1": ("<b>1</b>", "=cmd|' /C calc'!A0 <script>", "450000", 1)},
+    )
+
+    for path in ("/desk", f"/desk/visits/{visit_id}", f"/display/{day.desk_id}", "/desk/find?q=%3Cscript%3E"):
+        page = await day.staff.page(path)
+        assert "<img src=x" not in page
+        assert "<script>" not in page
+        assert "<b>1</b>" not in page
