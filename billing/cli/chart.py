@@ -12,7 +12,7 @@ from billing.ledger.domain.accounts import AccountKey, AccountRole
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind
-from billing.organizations.service.chart import list_chart, propose_number
+from billing.organizations.service.chart import ProposedNumber, list_chart, propose_number
 from billing.payments.service.context import PaymentContext
 
 
@@ -51,9 +51,7 @@ def set_(config: Path | None, *, role: str, subject: str, number: str, name: str
             context,
             caller.organization_id,
             AccountKey(AccountRole(role), subject),
-            number=number,
-            name=name,
-            valid_from=valid_from.date(),
+            ProposedNumber(number=number, name=name, valid_from=valid_from.date()),
             actor=caller.actor,
         )
 

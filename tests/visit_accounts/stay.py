@@ -11,7 +11,7 @@ from billing.ops.approval_kinds import approve_subject
 from billing.organizations.domain.approval import ApprovalKind
 from billing.visit_accounts.domain.final_bill import FinalBill
 from billing.visit_accounts.service.debts import NewDebt, agree_debt
-from billing.visit_accounts.service.exemptions import propose_exemption
+from billing.visit_accounts.service.exemptions import ProposedExemption, propose_exemption
 from billing.visit_accounts.service.final_bills import close_visit, find_final_bill, reopen_visit
 from billing.visit_accounts.service.guarantees import NewGuarantee, confirm_guarantee, request_guarantee
 from tests.visit_accounts.accounts import ORGANIZATION
@@ -49,9 +49,7 @@ class Stay:
             context,
             ORGANIZATION,
             self.visit.open.visit_id,
-            fund=fund,
-            amount=Dong(amount),
-            reason="hộ nghèo",
+            ProposedExemption(fund=fund, amount=Dong(amount), reason="hộ nghèo"),
             actor=self.desk.cashier,
         )
         await approve_subject(context, ORGANIZATION, ApprovalKind.EXEMPTION, exemption_id, actor=self.desk.head)

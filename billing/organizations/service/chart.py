@@ -5,6 +5,7 @@ The numbers of accounts are sealed with the ledger; a closed day keeps its chart
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -39,14 +40,27 @@ async def list_chart(context: OrganizationContext, organization_id: Organization
         return await read_chart(tx)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedNumber:
+    """The number and name of a ledger account from a day on."""
+
+    number: str
+    name: str
+    valid_from: date
+
+    def __post_init__(self) -> None:
+        if not _NUMBER.fullmatch(self.number):
+            raise InvalidValue("a number of an account is three to nine digits", field="number")
+        if not self.name.strip() or len(self.name) > _NAME_MAX:
+            raise InvalidValue(f"a name has 1 to {_NAME_MAX} characters", field="name")
+
+
 async def propose_number(
     context: OrganizationContext,
     organization_id: OrganizationId,
     account: AccountKey,
+    proposed: ProposedNumber,
     *,
-    number: str,
-    name: str,
-    valid_from: date,
     actor: Actor,
 ) -> UUID:
     """Propose the number and name of an account from a day; the id of the proposal.
@@ -54,23 +68,19 @@ async def propose_number(
     Raises PersonNeeded, InvalidValue, NotFound, ChartNotChangeable, ProposalWaiting.
     """
     require_person(actor)
-    if not _NUMBER.fullmatch(number):
-        raise InvalidValue("a number of an account is three to nine digits", field="number")
-    if not name.strip() or len(name) > _NAME_MAX:
-        raise InvalidValue(f"a name has 1 to {_NAME_MAX} characters", field="name")
     async with context.database.transaction(organization_id) as tx:
         numbers = [each for each in await read_chart(tx) if each.account == account]
         if not numbers:
             raise NotFound("there is no such ledger account", field="account")
-        await _require_open_day(tx, valid_from)
-        if any(each.valid_from == valid_from for each in numbers):
+        await _require_open_day(tx, proposed.valid_from)
+        if any(each.valid_from == proposed.valid_from for each in numbers):
             raise ChartNotChangeable("the account has a number from this day; choose a later day", field="valid_from")
         payload = {
             "role": account.role.value,
             "subject": account.subject,
-            "number": number,
-            "name": name.strip(),
-            "valid_from": valid_from.isoformat(),
+            "number": proposed.number,
+            "name": proposed.name.strip(),
+            "valid_from": proposed.valid_from.isoformat(),
         }
         return await propose(tx, context, ApprovalKind.CHART, numbers[0].account_id, payload=payload, actor=actor)
 

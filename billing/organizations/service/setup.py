@@ -42,6 +42,7 @@ from billing.organizations.store.api_keys import (
 from billing.organizations.store.organizations import (
     ListedAccount,
     ListedOrganization,
+    NewFacility,
     add_bank_account,
     add_facility,
     add_organization,
@@ -134,10 +135,8 @@ class Setup:
             await add_facility(
                 tx,
                 FacilityId(self._ids.new()),
-                code=new.facility_code,
-                name=new.facility_name,
+                NewFacility(code=new.facility_code, name=new.facility_name, technical_level=new.technical_level),
                 valid_from=today,
-                technical_level=new.technical_level,
             )
             accounts = [
                 (LedgerAccountId(self._ids.new()), AccountKey(role))
@@ -153,15 +152,8 @@ class Setup:
         today = business_date(self._clock())
         async with self._setting_up(organization_id) as tx:
             facility_id = FacilityId(self._ids.new())
-            await add_facility(
-                tx,
-                facility_id,
-                code=code,
-                name=name,
-                valid_from=today,
-                technical_level=technical_level,
-                phone=phone,
-            )
+            new = NewFacility(code=code, name=name, technical_level=technical_level, phone=phone)
+            await add_facility(tx, facility_id, new, valid_from=today)
 
     async def set_facility_phone(self, organization_id: OrganizationId, *, code: str, phone: str) -> None:
         """Set the phone that patients of a facility see; empty: the organization's. Raises NotFound, InvalidValue."""

@@ -55,19 +55,20 @@ _ADD_TERMS = """
 """
 
 
-async def add_facility(
-    tx: Transaction,
-    facility_id: FacilityId,
-    *,
-    code: str,
-    name: str,
-    valid_from: date,
-    technical_level: str,
-    phone: str = "",
-) -> None:
-    """Add a site with its MA_CSKCB code, its rank from a day on and the phone of its payment desk."""
-    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, code, name, phone)
-    await tx.execute(_ADD_TERMS, tx.organization_id, facility_id, valid_from, technical_level)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFacility:
+    """A site with its code (MA_CSKCB), its rank and the phone of its payment desk; empty: that of the organization."""
+
+    code: str
+    name: str
+    technical_level: str
+    phone: str = ""
+
+
+async def add_facility(tx: Transaction, facility_id: FacilityId, new: NewFacility, *, valid_from: date) -> None:
+    """Add a site, with its rank from a day on."""
+    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, new.code, new.name, new.phone)
+    await tx.execute(_ADD_TERMS, tx.organization_id, facility_id, valid_from, new.technical_level)
 
 
 _SET_FACILITY_PHONE = """

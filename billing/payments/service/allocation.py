@@ -101,6 +101,15 @@ async def receive_counter_payment(
     return entry_id
 
 
+_ENTRY_OF = {
+    MoveReason.DEPOSIT_APPLIED: EntryKind.DEPOSIT_APPLIED,
+    MoveReason.RECEIPT_VOIDED: EntryKind.RECEIPT_VOIDED,
+    MoveReason.REFUND_REQUESTED: EntryKind.REFUND_REQUESTED,
+    MoveReason.REFUND_REFUSED: EntryKind.REFUND_REFUSED,
+}
+"""The kinds of the entries of moves; the entry of every other reason only moves an allocation."""
+
+
 async def move_money(
     tx: Transaction,
     context: PaymentContext,
@@ -108,14 +117,13 @@ async def move_money(
     amount: Dong,
     destination: Destination,
     *,
-    kind: EntryKind,
     actor: Actor,
 ) -> list[Move]:
     """Move an amount of locked allocations to a new target: D account of the source · C account of the target.
 
     Deposits and invoices themselves are not written here. Raises NotEnoughAllocated, NoOpenDay.
     """
-    moves, _ = await post_moves(tx, context, sources, amount, destination, kind=kind, actor=actor)
+    moves, _ = await post_moves(tx, context, sources, amount, destination, actor=actor)
     return moves
 
 
@@ -126,7 +134,6 @@ async def post_moves(
     amount: Dong,
     destination: Destination,
     *,
-    kind: EntryKind,
     actor: Actor,
 ) -> tuple[list[Move], EntryId | None]:
     """As `move_money`; returns the entry too, None where no account changes."""
@@ -147,6 +154,7 @@ async def post_moves(
         for move in moves
         if ACCOUNT_OF[move.source.target] != ACCOUNT_OF[destination.target]
     ]
+    kind = _ENTRY_OF.get(destination.reason, EntryKind.ALLOCATION_MOVED)
     return moves, await post_entry(tx, context, kind, postings, actor=actor)
 
 
@@ -166,7 +174,7 @@ async def apply_deposit(
         invoice_id=invoice.id,
         visit_id=invoice.visit_id,
     )
-    await move_money(tx, context, sources, amount, destination, kind=EntryKind.DEPOSIT_APPLIED, actor=actor)
+    await move_money(tx, context, sources, amount, destination, actor=actor)
     deposit, invoice = deposit.apply(amount), invoice.allocate(amount)
     await update_deposits(tx, [deposit])
     await update_invoices(tx, [invoice])
@@ -186,7 +194,7 @@ async def release_deposit(
     destination = Destination(
         target=AllocationTarget.CREDIT, reason=MoveReason.DEPOSIT_RELEASED, visit_id=deposit.visit_id
     )
-    await move_money(tx, context, sources, amount, destination, kind=EntryKind.ALLOCATION_MOVED, actor=actor)
+    await move_money(tx, context, sources, amount, destination, actor=actor)
     deposit = deposit.give_back(amount)
     await update_deposits(tx, [deposit])
     return deposit
@@ -206,7 +214,7 @@ async def free_invoice(
     destination = Destination(
         target=AllocationTarget.CREDIT, reason=MoveReason.INVOICE_CORRECTED, visit_id=invoice.visit_id
     )
-    return await move_money(tx, context, sources, amount, destination, kind=EntryKind.ALLOCATION_MOVED, actor=actor)
+    return await move_money(tx, context, sources, amount, destination, actor=actor)
 
 
 async def apply_credit(
@@ -222,7 +230,7 @@ async def apply_credit(
     destination = Destination(
         target=AllocationTarget.INVOICE, reason=MoveReason.ASSIGNED, invoice_id=invoice.id, visit_id=invoice.visit_id
     )
-    moves = await move_money(tx, context, credit, amount, destination, kind=EntryKind.ALLOCATION_MOVED, actor=actor)
+    moves = await move_money(tx, context, credit, amount, destination, actor=actor)
     invoice = invoice.allocate(amount)
     await update_invoices(tx, [invoice])
     return invoice, remaining_after(credit, moves)

@@ -45,9 +45,7 @@ async def reserve(
     destination = Destination(
         target=AllocationTarget.REFUND, reason=MoveReason.REFUND_REQUESTED, visit_id=refund.visit_id
     )
-    moves = await move_money(
-        tx, context, sources, refund.amount, destination, kind=EntryKind.REFUND_REQUESTED, actor=actor
-    )
+    moves = await move_money(tx, context, sources, refund.amount, destination, actor=actor)
     changed: dict[DepositId, Deposit] = {}
     for move in moves:
         if move.source.deposit_id is not None:
@@ -104,9 +102,7 @@ async def return_money(
             visit_id=refund.visit_id,
             deposit_id=None if deposit is None else deposit.id,
         )
-        await move_money(
-            tx, context, [part.allocation], part.amount, destination, kind=EntryKind.REFUND_REFUSED, actor=actor
-        )
+        await move_money(tx, context, [part.allocation], part.amount, destination, actor=actor)
         if deposit is not None:
             changed[deposit.id] = deposit.take_back(part.amount)
     await update_deposits(tx, [deposit for deposit in changed.values() if deposit is not deposits[deposit.id]])

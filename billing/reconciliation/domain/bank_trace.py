@@ -90,11 +90,20 @@ class BankTrace:
         )
 
 
-def read_note(text: str, document: str) -> tuple[str, str]:
-    """A note and the name or number of its document, as stored. Raises InvalidValue."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTraceNote:
+    """A note with the name or number of its document; `step` is the state that the trace gets with it."""
+
+    text: str
+    document: str = ""
+    step: TraceState | None = None
+
+
+def read_note(text: str, document: str, *, step: TraceState | None = None) -> NewTraceNote:
+    """A note as stored. Raises InvalidValue."""
     note, name = text.strip(), " ".join(document.split())
     if not 1 <= len(note) <= _NOTE_MAX:
         raise InvalidValue(f"a note has 1 to {_NOTE_MAX} characters", field="text")
     if len(name) > _DOCUMENT_MAX:
         raise InvalidValue(f"the name of a document has at most {_DOCUMENT_MAX} characters", field="document")
-    return note, name
+    return NewTraceNote(text=note, document=name, step=step)

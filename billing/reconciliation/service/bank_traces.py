@@ -67,7 +67,7 @@ async def add_trace_note(
     async with context.database.transaction(organization_id) as tx:
         if await find_trace(tx, trace_id) is None:
             raise _unknown()
-        await add_note(tx, context.ids.new(), trace_id, written, step=None, by=person, at=context.clock())
+        await add_note(tx, context.ids.new(), trace_id, written, by=person, at=context.clock())
         await note(tx, context, actor, "bank_trace_noted", ("bank_trace", trace_id))
     context.publish_change(organization_id)
 
@@ -87,7 +87,7 @@ async def advance_bank_trace(
     context: Context, organization_id: OrganizationId, trace_id: UUID, step: TraceStep, *, actor: Actor
 ) -> None:
     """Take a trace one state further. Raises NotFound, TraceChanged, InvalidValue, PersonNeeded."""
-    person, written = require_person(actor), read_note(step.text, step.document)
+    person, written = require_person(actor), read_note(step.text, step.document, step=step.state)
     now = context.clock()
     if step.due_on is not None and step.due_on < business_date(now):
         raise InvalidValue("a trace is due today or later", field="due_on")
@@ -97,7 +97,7 @@ async def advance_bank_trace(
             raise _unknown()
         after = trace.step(step.state, version=step.version, by=person, at=now, due_on=step.due_on)
         await update_trace(tx, after)
-        await add_note(tx, context.ids.new(), trace_id, written, step=step.state, by=person, at=now)
+        await add_note(tx, context.ids.new(), trace_id, written, by=person, at=now)
         await note(tx, context, actor, f"bank_trace_{step.state}", ("bank_trace", trace_id))
     context.publish_change(organization_id)
 

@@ -211,7 +211,6 @@ async def _move(
         sources,
         amount,
         destination,
-        kind=EntryKind.ALLOCATION_MOVED,
         actor=deciding.actor,
     )
     assert entry_id is not None, "unallocated money and credit have accounts of their own"

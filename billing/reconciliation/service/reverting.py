@@ -53,7 +53,6 @@ async def revert_assignment(deciding: Deciding, decision: Decision, decisions: t
         sources,
         amount,
         destination,
-        kind=EntryKind.ALLOCATION_MOVED,
         actor=deciding.actor,
     )
     assert entry_id is not None, "assigned money changes its account"

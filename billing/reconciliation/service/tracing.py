@@ -9,7 +9,7 @@ from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue
 from billing.ledger.service.audit import note
-from billing.reconciliation.domain.bank_trace import BankTrace, TraceOpen, TraceState
+from billing.reconciliation.domain.bank_trace import BankTrace, NewTraceNote, TraceOpen, TraceState
 from billing.reconciliation.service.deciding import Deciding, Effect
 from billing.reconciliation.store.bank_traces import add_note, add_trace
 
@@ -37,7 +37,7 @@ async def open_trace(deciding: Deciding) -> Effect:
     )
     if not await add_trace(tx, trace, by=person):
         raise TraceOpen("a bank trace of this exception is open", field="action")
-    first = (deciding.new.reason, "")
-    await add_note(tx, context.ids.new(), trace.id, first, step=TraceState.OPEN, by=person, at=context.clock())
+    first = NewTraceNote(text=deciding.new.reason, step=TraceState.OPEN)
+    await add_note(tx, context.ids.new(), trace.id, first, by=person, at=context.clock())
     await note(tx, context, deciding.actor, "bank_trace_opened", ("bank_trace", trace.id))
     return Effect(is_closing=False)

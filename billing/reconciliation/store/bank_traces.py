@@ -8,7 +8,7 @@ from billing.core.ids import PersonId
 from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.reconciliation.domain.bank_trace import BankTrace, TraceState
+from billing.reconciliation.domain.bank_trace import BankTrace, NewTraceNote, TraceState
 
 _ADD_TRACE = """
     INSERT INTO bank_trace (organization_id, id, exception_id, state, version, amount, owner_id, due_on, opened_by,
@@ -130,15 +130,15 @@ async def add_note(
     tx: Transaction,
     note_id: UUID,
     trace_id: UUID,
-    note: tuple[str, str],
+    note: NewTraceNote,
     *,
-    step: TraceState | None,
     by: PersonId,
     at: datetime,
 ) -> None:
-    """Add a note (text, document) to a trace that exists."""
-    text, document = note
-    await tx.execute(_ADD_NOTE, tx.organization_id, note_id, trace_id, step and step.value, text, document, by, at)
+    """Add a note to a trace that exists."""
+    step = None if note.step is None else note.step.value
+    values = (note_id, trace_id, step, note.text, note.document, by, at)
+    await tx.execute(_ADD_NOTE, tx.organization_id, *values)
 
 
 _READ_NOTES = """

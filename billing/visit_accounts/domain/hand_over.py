@@ -47,3 +47,12 @@ class HandOver:
                 f"the hand-over was {self.state} at {self.decided_at:%Y-%m-%d %H:%M:%S} UTC by {self.decided_by}"
             )
         return replace(self, state=state, decision_reason=reason, decided_by=by, decided_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBankDeposit:
+    """Cash of the safe that was paid into a bank account."""
+
+    amount: Dong
+    bank_account_id: UUID
+    slip: str

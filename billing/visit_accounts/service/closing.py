@@ -56,7 +56,7 @@ from billing.visit_accounts.store.final_bills import add_final_bill, read_final_
 from billing.visit_accounts.store.guarantees import lock_bearers, update_guarantee
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
-from billing.visits.store.visits import Source, add_version, lock_visit_by_ma_lk, update_visit
+from billing.visits.store.visits import NewVersion, Source, add_version, lock_visit_by_ma_lk, update_visit
 from providers.contract import Outcome
 
 _SOURCE = Source("account")
@@ -203,10 +203,7 @@ async def _store_version(tx: Transaction, context: PaymentContext, priced: Price
     await add_version(
         tx,
         account.visit_id,
-        version=version,
-        content_hash=new_hash,
-        source=_SOURCE,
-        document=document,
+        NewVersion(version=version, content_hash=new_hash, source=_SOURCE, document=document),
         patient=visit.patient,
         recorded_at=context.clock(),
     )

@@ -6,7 +6,7 @@ the final bill, never the base of the insurer. Source: docs/reference/hospital-m
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -29,14 +29,27 @@ from billing.visit_accounts.store.guarantees import add_exemption, find_exemptio
 _FUND = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedExemption:
+    """The code of the fund, the amount in đồng that it bears, and the reason."""
+
+    fund: str
+    amount: Dong
+    reason: str
+
+    def __post_init__(self) -> None:
+        if _FUND.fullmatch(self.fund) is None:
+            raise InvalidValue("a fund is a code of 1 to 40 characters a-z, 0-9 and _", field="fund")
+        if self.amount <= 0:
+            raise InvalidValue("an exemption has an amount above 0", field="amount")
+
+
 async def propose_exemption(
     context: Context,
     organization_id: OrganizationId,
     visit_id: VisitId,
+    proposed: ProposedExemption,
     *,
-    fund: str,
-    amount: Dong,
-    reason: str,
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> UUID:
@@ -45,11 +58,7 @@ async def propose_exemption(
     Raises PersonNeeded, InvalidValue, NotFound, VisitClosed, idempotency errors.
     """
     require_person(actor)
-    text = require_reason(reason)
-    if _FUND.fullmatch(fund) is None:
-        raise InvalidValue("a fund is a code of 1 to 40 characters a-z, 0-9 and _", field="fund")
-    if amount <= 0:
-        raise InvalidValue("an exemption has an amount above 0", field="amount")
+    text = require_reason(proposed.reason)
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_previous_result(tx, request)
@@ -59,14 +68,14 @@ async def propose_exemption(
         exemption = Exemption(
             id=context.ids.new(),
             visit_id=visit_id,
-            fund=fund,
-            amount=amount,
+            fund=proposed.fund,
+            amount=proposed.amount,
             reason=text,
             state=ExemptionState.PROPOSED,
             created_at=now,
         )
         await add_exemption(tx, exemption)
-        payload = {"visit_id": str(visit_id), "fund": fund, "amount": amount, "reason": text}
+        payload = {"visit_id": str(visit_id), "fund": proposed.fund, "amount": proposed.amount, "reason": text}
         await propose(tx, context, ApprovalKind.EXEMPTION, exemption.id, payload=payload, actor=actor)
         await save_result(tx, request, [exemption.id], now=now)
     context.publish_change(organization_id)

@@ -3,7 +3,6 @@
 Source: docs/visit-accounts.md, Cash.
 """
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -20,7 +19,7 @@ from billing.ledger.service.posting import post_entry
 from billing.ledger.store.journal import write_message
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.service.context import PaymentContext
-from billing.visit_accounts.domain.hand_over import HandOver, HandOverState
+from billing.visit_accounts.domain.hand_over import HandOver, HandOverState, NewBankDeposit
 from billing.visit_accounts.domain.shift import ShiftEventKind, WrongShift, read_reason
 from billing.visit_accounts.service.cash import CashMovement, lock_drawer, move_cash
 from billing.visit_accounts.store.hand_overs import (
@@ -43,15 +42,6 @@ class BankSlipRecorded(Refused):
     """A deposit with this slip of the bank account was recorded before."""
 
     code = "bank_slip_recorded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewBankDeposit:
-    """Cash of the safe that was paid into a bank account."""
-
-    amount: Dong
-    bank_account_id: UUID
-    slip: str
 
 
 async def hand_over_cash(
@@ -170,15 +160,7 @@ async def deposit_at_bank(
         if not await has_bank_account(tx, new.bank_account_id):
             raise NotFound("no such bank account", field="bank_account_id")
         deposit_id = context.ids.new()
-        is_new = await add_bank_deposit(
-            tx,
-            deposit_id,
-            bank_account_id=new.bank_account_id,
-            amount=new.amount,
-            slip=new.slip,
-            by=by,
-            at=context.clock(),
-        )
+        is_new = await add_bank_deposit(tx, deposit_id, new, by=by, at=context.clock())
         if not is_new:
             raise BankSlipRecorded("this slip of the bank account was recorded before", field="slip")
         posting = Posting(debit=bank_clearing_account(new.bank_account_id), credit=_SAFE, amount=new.amount)

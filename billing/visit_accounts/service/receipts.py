@@ -237,7 +237,7 @@ async def _take_from_target(
         )
         amount = receipt.credited(part)
         sources = target.sources(part, amount)
-        moves = await move_money(tx, context, sources, amount, destination, kind=EntryKind.RECEIPT_VOIDED, actor=actor)
+        moves = await move_money(tx, context, sources, amount, destination, actor=actor)
         if is_cash:
             reserved = [
                 PartAllocation(

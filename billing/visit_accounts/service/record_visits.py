@@ -30,6 +30,7 @@ from billing.visits.formats.visit_document import canonical, content_hash, write
 from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130.reader import ClaimFile, read_claim_file
 from billing.visits.store.visits import (
+    NewVersion,
     Source,
     VisitDetails,
     add_claim_file,
@@ -311,10 +312,7 @@ async def _store(
     await add_version(
         tx,
         visit_id,
-        version=version,
-        content_hash=new_hash,
-        source=source,
-        document=document,
+        NewVersion(version=version, content_hash=new_hash, source=source, document=document),
         patient=visit.patient,
         recorded_at=now,
     )

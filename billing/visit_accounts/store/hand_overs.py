@@ -5,10 +5,9 @@ from uuid import UUID
 
 from billing.core.ids import PersonId, ShiftId
 from billing.core.list_slice import ListSlice
-from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.visit_accounts.domain.hand_over import HandOver, HandOverState
+from billing.visit_accounts.domain.hand_over import HandOver, HandOverState, NewBankDeposit
 
 _ADD_HAND_OVER = """
     INSERT INTO hand_over (organization_id, id, shift_id, amount, state, notes, requested_by, requested_at)
@@ -99,17 +98,11 @@ _ADD_BANK_DEPOSIT = """
 
 
 async def add_bank_deposit(
-    tx: Transaction,
-    deposit_id: UUID,
-    *,
-    bank_account_id: UUID,
-    amount: Dong,
-    slip: str,
-    by: PersonId,
-    at: datetime,
+    tx: Transaction, deposit_id: UUID, new: NewBankDeposit, *, by: PersonId, at: datetime
 ) -> bool:
     """Store cash paid into a bank account; False if the slip was recorded before."""
-    added = await tx.fetchval(_ADD_BANK_DEPOSIT, tx.organization_id, deposit_id, bank_account_id, amount, slip, by, at)
+    values = (deposit_id, new.bank_account_id, new.amount, new.slip, by, at)
+    added = await tx.fetchval(_ADD_BANK_DEPOSIT, tx.organization_id, *values)
     return added is not None
 
 

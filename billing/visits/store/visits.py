@@ -117,6 +117,16 @@ class Source:
     claim_file_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A version of a visit: its document without the patient, and the hash of its content with the patient."""
+
+    version: int
+    content_hash: bytes
+    source: Source
+    document: Mapping[str, Any]
+
+
 _ADD_VERSION = """
     INSERT INTO visit_version (organization_id, visit_id, version, content_hash, source, claim_file_id, recorded_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -139,11 +149,8 @@ _KEEP_PATIENT = """
 async def add_version(
     tx: Transaction,
     visit_id: VisitId,
+    new: NewVersion,
     *,
-    version: int,
-    content_hash: bytes,
-    source: Source,
-    document: Mapping[str, Any],
     patient: Patient,
     recorded_at: datetime,
 ) -> None:
@@ -152,13 +159,13 @@ async def add_version(
         _ADD_VERSION,
         tx.organization_id,
         visit_id,
-        version,
-        content_hash,
-        source.format,
-        source.claim_file_id,
+        new.version,
+        new.content_hash,
+        new.source.format,
+        new.source.claim_file_id,
         recorded_at,
     )
-    await tx.execute(_ADD_DOCUMENT, tx.organization_id, visit_id, version, dict(document))
+    await tx.execute(_ADD_DOCUMENT, tx.organization_id, visit_id, new.version, dict(new.document))
     await keep_patient(tx, visit_id, patient)
 
 

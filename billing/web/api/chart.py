@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from billing.ledger.domain.accounts import AccountKey, AccountRole
 from billing.ops.approval_kinds import find_proposal
-from billing.organizations.service.chart import ChartNumber, list_chart, propose_number
+from billing.organizations.service.chart import ChartNumber, ProposedNumber, list_chart, propose_number
 from billing.web.api.ledger import AccountDocument
 from billing.web.app_state import CALLER, app_state
 from billing.web.approval_documents import ApprovalDocument, approval_document
@@ -73,9 +73,7 @@ async def post_chart_number(request: web.Request) -> web.Response:
         app.context,
         caller.organization_id,
         AccountKey(body.role, body.subject),
-        number=body.number,
-        name=body.name,
-        valid_from=read_day(body.valid_from, field="valid_from"),
+        ProposedNumber(number=body.number, name=body.name, valid_from=read_day(body.valid_from, field="valid_from")),
         actor=caller.actor,
     )
     found = await find_proposal(app.context, caller.organization_id, proposal_id)

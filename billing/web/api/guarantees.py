@@ -16,7 +16,12 @@ from aiohttp import web
 from billing.core.ids import VisitId
 from billing.core.money import dong
 from billing.visit_accounts.domain.guarantee import ExemptionState, GuaranteeState
-from billing.visit_accounts.service.exemptions import list_exemptions, propose_exemption, read_exemption
+from billing.visit_accounts.service.exemptions import (
+    ProposedExemption,
+    list_exemptions,
+    propose_exemption,
+    read_exemption,
+)
 from billing.visit_accounts.service.guarantees import (
     NewGuarantee,
     confirm_guarantee,
@@ -184,9 +189,7 @@ async def post_exemption(request: web.Request) -> web.Response:
         context,
         caller.organization_id,
         _visit_id(request),
-        fund=body.fund,
-        amount=dong(body.amount),
-        reason=body.reason,
+        ProposedExemption(fund=body.fund, amount=dong(body.amount), reason=body.reason),
         actor=caller.actor,
         request=idempotent_request,
     )

@@ -15,9 +15,8 @@ from aiohttp import web
 
 from billing.core.ids import ShiftId
 from billing.core.money import dong
-from billing.visit_accounts.domain.hand_over import HandOverState
+from billing.visit_accounts.domain.hand_over import HandOverState, NewBankDeposit
 from billing.visit_accounts.service.hand_overs import (
-    NewBankDeposit,
     accept_hand_over,
     deposit_at_bank,
     find_hand_over,

@@ -6,7 +6,6 @@ from billing.core.actor import Actor
 from billing.core.ids import AllocationId
 from billing.core.money import Dong
 from billing.invoices.store.invoices import lock_invoices
-from billing.ledger.domain.accounts import EntryKind
 from billing.payments.domain.payment import AllocationTarget
 from billing.payments.domain.reallocation import Destination, MoveReason, NotEnoughAllocated
 from billing.payments.service.allocation import apply_deposit, move_money, release_deposit
@@ -73,7 +72,6 @@ async def test_reserved_refund_leaves_once(visit: OpenVisit) -> None:
             credit,
             Dong(40_000),
             Destination(target=AllocationTarget.REFUND, reason=MoveReason.REFUND_REQUESTED, visit_id=visit.visit_id),
-            kind=EntryKind.REFUND_REQUESTED,
             actor=Actor.system(),
         )
     assert await visit.balances() == {"cash_drawer": 90_000, "deposit": 50_000, "refund_in_transit": 40_000}

@@ -23,7 +23,7 @@ from billing.visit_accounts.domain.guarantee import (
     NothingOwed,
 )
 from billing.visit_accounts.service.debts import propose_write_off, read_debt, withdraw_debt
-from billing.visit_accounts.service.exemptions import propose_exemption
+from billing.visit_accounts.service.exemptions import ProposedExemption, propose_exemption
 from billing.visit_accounts.service.final_bills import find_final_bill, list_closed_with_money
 from billing.visit_accounts.service.guarantees import NewGuarantee, confirm_guarantee, end_guarantee, request_guarantee
 from tests.builders import visit_document
@@ -143,9 +143,7 @@ async def test_rejected_exemption_does_not_count(stay: Stay) -> None:
         context,
         ORGANIZATION,
         stay.visit.open.visit_id,
-        fund="hospital",
-        amount=Dong(10_000),
-        reason="hộ nghèo",
+        ProposedExemption(fund="hospital", amount=Dong(10_000), reason="hộ nghèo"),
         actor=stay.desk.cashier,
     )
     async with context.database.transaction(ORGANIZATION) as tx:

@@ -12,8 +12,8 @@ from aiohttp import web
 from billing.core.errors import BillingError
 from billing.core.money import dong
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
+from billing.visit_accounts.domain.hand_over import NewBankDeposit
 from billing.visit_accounts.service.hand_overs import (
-    NewBankDeposit,
     accept_hand_over,
     deposit_at_bank,
     reject_hand_over,

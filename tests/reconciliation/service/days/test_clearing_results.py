@@ -8,8 +8,9 @@ from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.money import Dong
 from billing.reconciliation.domain.day_result import DayResult, ItemKind
+from billing.visit_accounts.domain.hand_over import NewBankDeposit
 from billing.visit_accounts.service.card_batches import NewBatch, NewTerminal, add_card_terminal, record_batch
-from billing.visit_accounts.service.hand_overs import NewBankDeposit, deposit_at_bank
+from billing.visit_accounts.service.hand_overs import deposit_at_bank
 from providers.contract import Movement
 from tests.builders import FACILITY_CODE
 from tests.clock import StandingClock
