@@ -6,6 +6,7 @@ Requires a transaction with `posting=True`: the day lock is held. The use case w
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,8 +16,22 @@ from billing.core.ids import EntryId, LedgerAccountId
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, Posting, accounting_date
 from billing.ledger.service.context import LedgerContext
-from billing.ledger.store.journal import open_day, read_days, write_entry
+from billing.ledger.store.journal import open_day, read_days, write_entries
 from billing.ledger.store.ledger_accounts import add_subject_account, read_ledger_accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """An event to post. `effective_at` is its time, None for now.
+
+    `item_id` is the item that a bank statement will show, and becomes the id of the entry: so what the statement has
+    not shown is known by item.
+    """
+
+    kind: EntryKind
+    postings: Sequence[Posting]
+    effective_at: datetime | None = None
+    item_id: UUID | None = None
 
 
 async def post_entry(
@@ -31,29 +46,48 @@ async def post_entry(
 ) -> EntryId | None:
     """Write the entry of an event; returns its id, or None where nothing moves.
 
-    `effective_at` is the time of the event, now if it is not given. `item_id` is the item that a bank statement will
-    show, and becomes the id of the entry: so what the statement has not shown is known by item. An account of a
-    subject that is used for the first time is added. Raises NoOpenDay, BalanceBelowFloor.
+    The values are those of `NewEntry`. An account of a subject that is used for the first time is added. Raises
+    NoOpenDay, BalanceBelowFloor.
     """
-    if not postings:
-        return None
+    new = NewEntry(kind=kind, postings=postings, effective_at=effective_at, item_id=item_id)
+    [entry_id] = await post_entries(tx, context, [new], actor=actor)
+    return entry_id
+
+
+async def post_entries(
+    tx: Transaction, context: LedgerContext, new: Sequence[NewEntry], *, actor: Actor
+) -> list[EntryId | None]:
+    """Write the entries of events together; returns the id of each, or None where nothing moves.
+
+    Raises NoOpenDay, BalanceBelowFloor.
+    """
+    moving = [each for each in new if each.postings]
+    if not moving:
+        return [None for _ in new]
     now = context.clock()
-    today, occurred_on = business_date(now), business_date(effective_at or now)
+    today = business_date(now)
     await open_day(tx, today, at=now)
-    days = await read_days(tx, first_day=min(occurred_on, today), last_day=today)
-    keys = {key for posting in postings for key in (posting.debit, posting.credit)}
+    first_day = min(today, *(business_date(each.effective_at or now) for each in moving))
+    days = await read_days(tx, first_day=first_day, last_day=today)
+    keys = {key for each in moving for posting in each.postings for key in (posting.debit, posting.credit)}
     accounts = await _accounts(tx, context, keys)
-    entry = Entry(
-        id=EntryId(item_id or context.ids.new()),
-        kind=kind,
-        effective_at=effective_at or now,
-        recorded_at=now,
-        accounting_date=accounting_date(occurred_on=occurred_on, today=today, days=days),
-        actor=actor,
-        postings=tuple(postings),
-    )
-    await write_entry(tx, entry, accounts)
-    return entry.id
+    entries = {
+        position: Entry(
+            id=EntryId(each.item_id or context.ids.new()),
+            kind=each.kind,
+            effective_at=each.effective_at or now,
+            recorded_at=now,
+            accounting_date=accounting_date(
+                occurred_on=business_date(each.effective_at or now), today=today, days=days
+            ),
+            actor=actor,
+            postings=tuple(each.postings),
+        )
+        for position, each in enumerate(new)
+        if each.postings
+    }
+    await write_entries(tx, list(entries.values()), accounts)
+    return [entries[position].id if position in entries else None for position in range(len(new))]
 
 
 async def _accounts(

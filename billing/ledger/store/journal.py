@@ -38,11 +38,14 @@ async def read_days(tx: Transaction, *, first_day: date, last_day: date) -> dict
     return {row["day"]: DayState(row["state"]) for row in rows}
 
 
-_WRITE_ENTRY = """
+_WRITE_ENTRIES = """
     WITH entry AS (
         INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at, accounting_date, actor_kind,
             actor_id, acting_for)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        SELECT $1, id, kind, effective_at, recorded_at, accounting_date, actor_kind, actor_id, acting_for
+        FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::date[], $7::text[], $8::uuid[],
+            $9::uuid[])
+        AS t (id, kind, effective_at, recorded_at, accounting_date, actor_kind, actor_id, acting_for)
     )
     INSERT INTO posting (organization_id, entry_id, line, debit_account_id, credit_account_id, amount, visit_id,
         invoice_id, payment_id, payer)
@@ -53,22 +56,26 @@ _WRITE_ENTRY = """
 """
 
 
-async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
-    """Write one entry with its postings and update the locked balances it moves. Raises BalanceBelowFloor."""
-    await tx.execute(
-        _WRITE_ENTRY,
-        tx.organization_id,
-        entry.id,
-        entry.kind.value,
-        entry.effective_at,
-        entry.recorded_at,
-        entry.accounting_date,
-        entry.actor.kind.value,
-        entry.actor.id,
-        entry.actor.person,
-        *columns(postings_of(entry, accounts), 9),
-    )
-    movements = inline_movements(entry.postings, accounts)
+async def write_entries(
+    tx: Transaction, entries: Sequence[Entry], accounts: Mapping[AccountKey, LedgerAccountId]
+) -> None:
+    """Write entries with their postings and update the locked balances they move. Raises BalanceBelowFloor."""
+    rows = [
+        (
+            entry.id,
+            entry.kind.value,
+            entry.effective_at,
+            entry.recorded_at,
+            entry.accounting_date,
+            entry.actor.kind.value,
+            entry.actor.id,
+            entry.actor.person,
+        )
+        for entry in entries
+    ]
+    postings = [row for entry in entries for row in postings_of(entry, accounts)]
+    await tx.execute(_WRITE_ENTRIES, tx.organization_id, *columns(rows, 8), *columns(postings, 9))
+    movements = inline_movements([posting for entry in entries for posting in entry.postings], accounts)
     if movements:
         await move_inline_balances(tx, movements)
 

@@ -8,6 +8,7 @@ is a duplicate by its bank reference. Source: docs/design.md §3.6; §5, Duplica
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
+from uuid import UUID
 
 from billing.core.clock import business_date
 from billing.core.ids import DeliveryId
@@ -32,8 +33,8 @@ _NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam
 
 async def book_confirmed_lines(
     tx: Transaction, context: PaymentContext, lines: Sequence[OpenLine], rules: RuleSet, stamp: RunStamp
-) -> int:
-    """Book lines and match each with its payment, in one transaction; returns how many were matched. Raises NoOpenDay.
+) -> set[UUID]:
+    """Book lines and match each with its payment, in one transaction; returns the matched lines. Raises NoOpenDay.
 
     A line whose notice is a duplicate of a matched payment stays open.
     """
@@ -50,7 +51,7 @@ async def book_confirmed_lines(
         deliveries.append(line_delivery(context, account, line))
         keys[line.id] = (account.id, line_name(line))
     if not deliveries:
-        return 0
+        return set()
     await open_day(tx, business_date(context.clock()), at=context.clock())
     await apply_deliveries(tx, deliveries, context)
     booked = await read_booked(tx, sorted(keys.values()))

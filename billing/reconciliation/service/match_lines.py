@@ -5,7 +5,7 @@ leaves complete matches and is repeated: the result is the same. One run of an o
 Source: docs/reconciliation.md, Matching.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,6 +20,7 @@ from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.db.database import LockClass, Transaction
 from billing.payments.service.context import PaymentContext
+from billing.reconciliation.domain.file_import import ImportKind
 from billing.reconciliation.domain.match_rules import (
     CHUNK,
     Candidate,
@@ -45,7 +46,7 @@ from billing.reconciliation.store.match_runs import (
     MatchRun,
     count_in_run,
     end_run,
-    has_import,
+    find_matched_import,
     is_open_run_due,
     read_run,
     read_runs,
@@ -54,7 +55,14 @@ from billing.reconciliation.store.match_runs import (
 )
 from billing.reconciliation.store.matches import RunStamp
 from billing.reconciliation.store.matching_items import find_card_batch_lines, find_named_lines, find_payout_lines
-from billing.reconciliation.store.matching_lines import find_by_code, find_by_reference, find_by_virtual_account
+from billing.reconciliation.store.matching_lines import (
+    find_by_code,
+    find_by_reference,
+    find_by_virtual_account,
+    has_code,
+    has_reference,
+    has_virtual_account,
+)
 from billing.reconciliation.store.matching_settlements import (
     find_by_transaction,
     read_open_settlement_lines,
@@ -106,10 +114,9 @@ async def run_matching(
     async with context.database.session_lock(LockClass.MATCHING, organization_id) as is_held:
         if not is_held:
             raise MatchingUnderWay("lines of this organization are matched now; repeat the request after it")
-        run = _Run(context, organization_id, actor, import_id, rematched)
-        await run.run()
+        run = await _Run(context, organization_id, actor, import_id, rematched).run()
     context.publish_change(organization_id)
-    return await find_run(context, organization_id, run.id)
+    return run
 
 
 async def match_arrived_lines(context: PaymentContext, organization_id: OrganizationId) -> int:
@@ -144,9 +151,25 @@ async def list_runs(context: PaymentContext, organization_id: OrganizationId, pa
         return await read_runs(tx, part)
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What one transaction of a run did."""
+
+    matches: int = 0
+    booked: int = 0
+    superseded: int = 0
+
+
+_NOTHING = _Counts()
+
+
 @dataclass(slots=True)
 class _Run:
-    """One run while the lock is held."""
+    """One run while the lock is held.
+
+    `lines` are the open lines of a statement that has few; None where a run reads its lines in chunks. A rule without
+    a line that it could match opens no transaction.
+    """
 
     context: PaymentContext
     organization_id: OrganizationId
@@ -154,30 +177,49 @@ class _Run:
     import_id: UUID | None
     rematched: tuple[date, date] | None = None
     id: UUID = _FIRST
-    superseded: int = 0
     rules: RuleSet = field(default_factory=lambda: RuleSet(version=1))
+    lines: list[OpenLine] | None = None
+    is_repeating: bool = True
+    is_statement: bool = False
 
-    async def run(self) -> None:
+    async def run(self) -> MatchRun:
         self.id = self.context.ids.new()
-        now = self.context.clock()
-        async with self._transaction() as tx:
-            if self.import_id is not None and not await has_import(tx, self.import_id):
-                raise NotFound("no such import", field="import_id")
-            self.rules = await current_rules(tx, self.context)
-            await start_run(
-                tx, self.id, rule_set=self.rules.version, import_id=self.import_id, actor=self.actor, at=now
-            )
+        await self._start()
         await self._supersede()
         await self._confirm()
-        await self._match_lines(MatchRule.BANK_REFERENCE, read_lines_with_references, find_by_reference)
+        await self._match_lines(MatchRule.BANK_REFERENCE, has_reference, read_lines_with_references, find_by_reference)
         await self._match_settlements()
         await self._match_items()
-        await self._match_lines(MatchRule.REFERENCE_CODE, read_lines_with_codes, find_by_code)
-        await self._match_lines(MatchRule.VIRTUAL_ACCOUNT, _themselves, find_by_virtual_account)
+        await self._match_lines(MatchRule.REFERENCE_CODE, has_code, read_lines_with_codes, find_by_code)
+        await self._match_lines(MatchRule.VIRTUAL_ACCOUNT, has_virtual_account, _open_again, find_by_virtual_account)
         if await self._book_lines():
             await self._match_settlements()  # reports of the payments that are known only now
         async with self._transaction() as tx:
-            await end_run(tx, self.id, at=self.context.clock())
+            ended = await end_run(tx, self.id, at=self.context.clock())
+        if ended is None:
+            raise MatchingUnderWay("the lock of this run was lost, and another run has taken over")
+        return ended
+
+    async def _start(self) -> None:
+        async with self._transaction() as tx:
+            matched = None if self.import_id is None else await find_matched_import(tx, self.import_id)
+            if self.import_id is not None and matched is None:
+                raise NotFound("no such import", field="import_id")
+            self.rules = await current_rules(tx, self.context)
+            await start_run(
+                tx,
+                self.id,
+                rule_set=self.rules.version,
+                import_id=self.import_id,
+                actor=self.actor,
+                at=self.context.clock(),
+            )
+            if matched is None:
+                return
+            self.is_repeating, self.is_statement = matched.has_repeated, matched.kind is ImportKind.STATEMENT
+            lines = await self._read_lines(tx, _FIRST)
+            if len(lines) < CHUNK:
+                self.lines = lines
 
     async def _supersede(self) -> None:
         """End automatic matches of the period, with the entries that take their sweeps back."""
@@ -185,52 +227,48 @@ class _Run:
             return
         first, last = self.rematched
 
-        async def supersede(tx: Transaction) -> int:
+        async def supersede(tx: Transaction) -> _Counts:
             ids = await read_automatic_matches(tx, from_day=first, to_day=last, run_id=self.id, at_most=CHUNK)
             live = [match for match in await lock_matches(tx, ids) if match.state is MatchState.LIVE]
             ended = await take_back(tx, self.context, live, actor=self.actor)
-            at = self.context.clock()
-            count = await end_matches(
-                tx, ended, MatchState.SUPERSEDED, at=at, by=None, reason=f"rule set {self.rules.version}"
+            at, reason = self.context.clock(), f"rule set {self.rules.version}"
+            return _Counts(
+                superseded=await end_matches(tx, ended, MatchState.SUPERSEDED, at=at, by=None, reason=reason)
             )
-            await count_in_run(tx, self.id, superseded=count)
-            self.superseded = count
-            return 0
 
-        self.superseded = 1
-        while self.superseded:
-            await self._write(supersede)
+        while await self._write(supersede) != _NOTHING:
+            pass
 
     async def _confirm(self) -> None:
         """Post confirmed lines. If a match ended instead, the run visits every open line, also of other imports."""
-        is_left = True
+        if not self.is_repeating:
+            return
 
-        async def confirm(tx: Transaction) -> int:
-            nonlocal is_left
+        async def confirm(tx: Transaction) -> _Counts:
             confirmed = await confirm_matches(
                 tx, self.context, self.import_id, self._stamp(), tolerance=self.rules.tolerance, at_most=CHUNK
             )
-            await count_in_run(tx, self.id, superseded=confirmed.ended)
-            self.superseded = confirmed.ended
-            is_left = confirmed.posted + confirmed.ended > 0
-            return confirmed.posted
+            return _Counts(matches=confirmed.posted, superseded=confirmed.ended)
 
         has_ended = False
-        while is_left:
-            await self._write(confirm)
-            has_ended = has_ended or self.superseded > 0
+        while (done := await self._write(confirm)) != _NOTHING:
+            has_ended = has_ended or done.superseded > 0
         if has_ended:
-            self.import_id = None
+            self.import_id, self.lines, self.is_statement = None, None, False
 
-    async def _match_lines(self, rule: MatchRule, read_rivals: _Lines, find: _Find) -> None:
-        """Apply a rule to each chunk of open lines, together with all lines that compete for the same items."""
+    async def _match_lines(
+        self, rule: MatchRule, concerns: Callable[[OpenLine], bool], read_rivals: _Lines, find: _Find
+    ) -> None:
+        """Apply a rule to the lines that it concerns, with all lines that compete for the same items, by chunks."""
         async for lines in self._chunks():
+            concerned = [line for line in lines if concerns(line)]
+            if not concerned:
+                continue
 
-            async def match(tx: Transaction, lines: Sequence[OpenLine] = lines) -> int:
-                known = {line.id: line for line in await read_rivals(tx, lines)}
+            async def match(tx: Transaction, concerned: Sequence[OpenLine] = concerned) -> _Counts:
+                known = {line.id: line for line in await read_rivals(tx, concerned)}
                 candidates = await without_reverted(tx, await find(tx, list(known.values()), self.rules))
-                decided = choose(candidates)
-                return await write_decided(tx, self.context, with_lines(decided, known), rule, self._stamp())
+                return await self._decide(tx, candidates, known, rule)
 
             await self._write(match)
 
@@ -242,31 +280,47 @@ class _Run:
             (MatchRule.CARD_BATCH, find_card_batch_lines),
             (MatchRule.NAMED, find_named_lines),
         ):
+            if self.is_statement and self.lines == []:
+                return
 
-            async def match(tx: Transaction, rule: MatchRule = rule, find: _FindItems = find) -> int:
-                decided = choose(await without_reverted(tx, await find(tx, self.rules, from_day=from_day)))
-                lines = await read_open_lines_of_ids(tx, [each.line_id for each in decided])
-                known = {line.id: line for line in lines}
-                return await write_decided(tx, self.context, with_lines(decided, known), rule, self._stamp())
+            async def match(tx: Transaction, rule: MatchRule = rule, find: _FindItems = find) -> _Counts:
+                candidates = await without_reverted(tx, await find(tx, self.rules, from_day=from_day))
+                lines = await read_open_lines_of_ids(tx, [each.line_id for each in candidates]) if candidates else []
+                return await self._decide(tx, candidates, {line.id: line for line in lines}, rule)
 
             await self._write(match)
 
+    async def _decide(
+        self, tx: Transaction, candidates: Sequence[Candidate], lines: Mapping[UUID, OpenLine], rule: MatchRule
+    ) -> _Counts:
+        """Match the candidates that are decided; `lines` are those that the candidates name and that are open."""
+        decided = [each for each in choose(candidates) if each.line_id in lines]
+        return self._matched(
+            await write_decided(tx, self.context, with_lines(decided, lines), rule, self._stamp()), booked=0
+        )
+
+    def _matched(self, line_ids: Collection[UUID], *, booked: int) -> _Counts:
+        if self.lines is not None and line_ids:
+            self.lines = [line for line in self.lines if line.id not in line_ids]
+        return _Counts(matches=len(line_ids), booked=booked)
+
     async def _match_settlements(self) -> None:
-        after = _FIRST
-        while True:
+        after, is_last = _FIRST, self.is_statement  # a statement has no settlement lines
+        while not is_last:
             async with self._transaction() as tx:
                 line_ids = (
                     await read_open_settlement_lines(tx, after=after, at_most=CHUNK)
                     if self.import_id is None
                     else await read_settlement_lines_of_import(tx, self.import_id, after=after, at_most=CHUNK)
                 )
+            is_last = len(line_ids) < CHUNK
             if not line_ids:
                 return
 
-            async def match(tx: Transaction, line_ids: Sequence[UUID] = line_ids) -> int:
+            async def match(tx: Transaction, line_ids: Sequence[UUID] = line_ids) -> _Counts:
                 candidates = await find_by_transaction(tx, line_ids)
                 decided = choose(await without_reverted(tx, candidates, line_kind=ItemKind.SETTLEMENT_LINE))
-                return await write_reported(tx, self.context, decided, self._stamp())
+                return _Counts(matches=await write_reported(tx, self.context, decided, self._stamp()))
 
             await self._write(match)
             after = line_ids[-1]
@@ -275,42 +329,53 @@ class _Run:
         """Book the confirmed lines under a code of ours that no callback reported, each with its match."""
         booked_lines = 0
         async for lines in self._chunks():
-            ours = [line for line in lines if len(line.codes) == 1 and line.amount > 0 and not line.is_tentative]
+            ours = [line for line in lines if has_code(line) and not line.is_tentative]
             for start in range(0, len(ours), BOOKED_AT_ONCE):
 
-                async def book(tx: Transaction, part: Sequence[OpenLine] = ours[start : start + BOOKED_AT_ONCE]) -> int:
+                async def book(
+                    tx: Transaction, part: Sequence[OpenLine] = ours[start : start + BOOKED_AT_ONCE]
+                ) -> _Counts:
                     booked = await book_confirmed_lines(tx, self.context, part, self.rules, self._stamp())
-                    await count_in_run(tx, self.id, booked=booked)
-                    return booked
+                    return self._matched(booked, booked=len(booked))
 
-                booked_lines += await self._write(book)
+                booked_lines += (await self._write(book)).booked
         return booked_lines
 
     async def _chunks(self) -> AsyncIterator[list[OpenLine]]:
-        """Open lines in chunks; lines that an earlier chunk of this rule has matched are left out."""
-        after = _FIRST
-        while True:
+        """Open lines in chunks; lines that an earlier rule has matched are left out."""
+        if self.lines is not None:
+            if self.lines:
+                yield self.lines
+            return
+        after, is_last = _FIRST, False
+        while not is_last:
             async with self._transaction() as tx:
-                if self.import_id is None:
-                    from_day = business_date(self.context.clock()) - OPEN_DAYS
-                    lines = await read_open_lines(tx, from_day=from_day, after=after, at_most=CHUNK)
-                else:
-                    lines = await read_lines_of_import(tx, self.import_id, after=after, at_most=CHUNK)
-            if not lines:
-                return
-            yield lines
-            after = lines[-1].id
+                lines = await self._read_lines(tx, after)
+            is_last = len(lines) < CHUNK
+            if lines:
+                yield lines
+                after = lines[-1].id
 
-    async def _write(self, write: Callable[[Transaction], Awaitable[int]]) -> int:
+    async def _read_lines(self, tx: Transaction, after: UUID) -> list[OpenLine]:
+        if self.import_id is not None:
+            return await read_lines_of_import(tx, self.import_id, after=after, at_most=CHUNK)
+        from_day = business_date(self.context.clock()) - OPEN_DAYS
+        return await read_open_lines(tx, from_day=from_day, after=after, at_most=CHUNK)
+
+    async def _write(self, write: Callable[[Transaction], Awaitable[_Counts]]) -> _Counts:
         """Write one chunk; if a person changed a match of it meanwhile, read and write it again."""
         for attempt in range(_ATTEMPTS):
+            lines = self.lines
             try:
                 async with self._transaction(posting=True) as tx:
-                    matched = await write(tx)
-                    if not await count_in_run(tx, self.id, matches=matched):
+                    done = await write(tx)
+                    if done != _NOTHING and not await count_in_run(
+                        tx, self.id, matches=done.matches, booked=done.booked, superseded=done.superseded
+                    ):
                         raise MatchingUnderWay("the lock of this run was lost, and another run has taken over")
-                    return matched
+                    return done
             except (MatchChanged, asyncpg.UniqueViolationError):
+                self.lines = lines
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("the last attempt returns or raises")
@@ -322,5 +387,5 @@ class _Run:
         return self.context.database.transaction(self.organization_id, posting=posting)
 
 
-async def _themselves(_tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
-    return list(lines)
+async def _open_again(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
+    return await read_open_lines_of_ids(tx, [line.id for line in lines])

@@ -80,14 +80,14 @@ async def write_decided(
     stamp: RunStamp,
     *,
     reason: str = "",
-) -> int:
-    """Match lines with their items and post the sweeps of confirmed lines; returns how many were matched.
+) -> set[UUID]:
+    """Match lines with their items and post the sweeps of confirmed lines; returns the lines that were matched.
 
     An item that waits with its settlement line keeps its match. A transfer of a refund is completed by its line. A
     payment that a person has declared a duplicate meanwhile is left out. Raises MatchChanged, NoOpenDay.
     """
     if not decided:
-        return 0
+        return set()
     for each in decided:
         if each.candidate.item_kind is ItemKind.REFUND and not each.line.is_tentative:
             await complete_transfer(
@@ -130,7 +130,7 @@ async def write_decided(
     if posted and await post_matches(tx, posted) != len(posted):
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
     await add_items(tx, items)
-    return len(decided)
+    return {each.line.id for each in decided}
 
 
 async def write_reported(

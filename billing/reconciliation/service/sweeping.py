@@ -12,7 +12,7 @@ from billing.core.ids import EntryId
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.service.context import LedgerContext
-from billing.ledger.service.posting import post_entry
+from billing.ledger.service.posting import NewEntry, post_entries
 from billing.reconciliation.domain.sweep import Sweep, sweep_postings
 
 _NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam: a statement states days
@@ -34,15 +34,19 @@ async def post_sweeps(
     for sweep in sweeps:
         groups.setdefault(sweep.group, []).append(sweep)
     kind = EntryKind.MATCH_REVERTED if is_reversed else EntryKind.BANK_LINES_MATCHED
-    entries = {
-        group: await post_entry(
-            tx,
-            context,
-            kind,
-            sweep_postings(groups[group], is_reversed=is_reversed),
-            actor=actor,
-            effective_at=datetime.combine(group[0], _NOON),
-        )
-        for group in sorted(groups)
-    }
-    return [entries[sweep.group] for sweep in sweeps]
+    order = sorted(groups)
+    entries = await post_entries(
+        tx,
+        context,
+        [
+            NewEntry(
+                kind=kind,
+                postings=sweep_postings(groups[group], is_reversed=is_reversed),
+                effective_at=datetime.combine(group[0], _NOON),
+            )
+            for group in order
+        ],
+        actor=actor,
+    )
+    entry_of = dict(zip(order, entries, strict=True))
+    return [entry_of[sweep.group] for sweep in sweeps]

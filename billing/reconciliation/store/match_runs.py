@@ -11,6 +11,7 @@ from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
+from billing.reconciliation.domain.file_import import ImportKind
 from billing.reconciliation.domain.match_rules import CUT_OFF, MatchRunState, RuleSet
 
 _NEWEST = """
@@ -100,12 +101,14 @@ async def count_in_run(
 
 _END = """
     UPDATE match_run SET state = 'done', ended_at = $3 WHERE organization_id = $1 AND id = $2 AND state = 'running'
+    RETURNING id, rule_set, import_id, state, matches, booked, superseded, started_at, ended_at
 """
 
 
-async def end_run(tx: Transaction, run_id: UUID, *, at: datetime) -> None:
-    """Complete a run."""
-    await tx.execute(_END, tx.organization_id, run_id, at)
+async def end_run(tx: Transaction, run_id: UUID, *, at: datetime) -> MatchRun | None:
+    """Complete a run; None if another run has abandoned it."""
+    row = await tx.fetchrow(_END, tx.organization_id, run_id, at)
+    return None if row is None else read_row(MatchRun, row)
 
 
 _READ_RUNS = """
@@ -134,15 +137,26 @@ async def read_run(tx: Transaction, run_id: UUID) -> MatchRun | None:
     return None if row is None else read_row(MatchRun, row)
 
 
-_HAS_IMPORT = """
-    SELECT EXISTS (SELECT FROM reconciliation_import WHERE organization_id = $1 AND id = $2)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedImport:
+    """An import of a run. `has_repeated`: its statements repeat lines of earlier files, which may be tentative."""
+
+    kind: ImportKind
+    has_repeated: bool
+
+
+_MATCHED_IMPORT = """
+    SELECT import.kind, EXISTS (SELECT FROM repeated_line AS repeated
+        WHERE repeated.organization_id = $1 AND repeated.import_id = import.id) AS has_repeated
+    FROM reconciliation_import AS import
+    WHERE import.organization_id = $1 AND import.id = $2
 """
 
 
-async def has_import(tx: Transaction, import_id: UUID) -> bool:
-    """Whether the organization has this import."""
-    found: bool = await tx.fetchval(_HAS_IMPORT, tx.organization_id, import_id)
-    return found
+async def find_matched_import(tx: Transaction, import_id: UUID) -> MatchedImport | None:
+    """An import of the organization; None if there is none."""
+    row = await tx.fetchrow(_MATCHED_IMPORT, tx.organization_id, import_id)
+    return None if row is None else read_row(MatchedImport, row)
 
 
 _UNMATCHED_IMPORTS = """

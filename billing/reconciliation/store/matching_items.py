@@ -14,23 +14,28 @@ from billing.db.rows import read_row
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, RuleSet
 
 # One credit for a whole batch has no code and no reference of ours: amount, account and day decide, and only if they
-# leave one line. A line under a code of ours is a payment.
+# leave one line. A line under a code of ours is a payment. The amounts of open payouts alone are summed.
 _PAYOUTS = """
+    WITH open_payout AS MATERIALIZED (
+        SELECT payout.id FROM payout
+        WHERE payout.organization_id = $1 AND payout.paid_out_on >= $4
+            AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+                AND linked.item_kind = 'payout' AND linked.item_id = payout.id AND linked.is_live)
+            AND EXISTS (SELECT FROM provider_channel AS channel WHERE channel.organization_id = $1
+                AND channel.provider_account_id = payout.provider_account_id AND channel.pays_out)
+    ), stated AS MATERIALIZED (
+        SELECT amounts.* FROM open_payout
+        JOIN payout_amount AS amounts ON amounts.organization_id = $1 AND amounts.payout_id = open_payout.id
+    )
     SELECT line.id AS line_id, 'payout' AS item_kind, stated.payout_id AS item_id, stated.net AS expected,
         stated.provider_account_id AS clearing_subject, 0 AS rank, stated.fee
-    FROM payout
-    JOIN payout_amount AS stated ON stated.organization_id = $1 AND stated.payout_id = payout.id
+    FROM stated
     JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = stated.bank_account_id
         AND line.amount BETWEEN stated.net - $2::bigint AND stated.net + $2::bigint
         AND line.booked_on BETWEEN stated.paid_out_on AND stated.paid_out_on + $3::int
-    WHERE payout.organization_id = $1 AND payout.paid_out_on >= $4 AND line.kind = 'movement' AND line.codes = '{}'
-        AND stated.net <> 0
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'payout' AND linked.item_id = payout.id AND linked.is_live)
+    WHERE line.kind = 'movement' AND line.codes = '{}' AND stated.net <> 0
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
             AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
-        AND EXISTS (SELECT FROM provider_channel AS channel WHERE channel.organization_id = $1
-            AND channel.provider_account_id = payout.provider_account_id AND channel.pays_out)
 """
 
 

@@ -73,6 +73,11 @@ _BY_REFERENCE = """
 """
 
 
+def has_reference(line: OpenLine) -> bool:
+    """Whether a line has a bank reference that names one movement."""
+    return bool(line.bank_reference) and not is_placeholder(line.bank_reference)
+
+
 async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
     """Items with the bank reference and the amount of a line, and not under another code.
 
@@ -89,7 +94,7 @@ async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: R
             " ".join(line.codes),
         )
         for line in lines
-        if line.bank_reference and not is_placeholder(line.bank_reference)
+        if has_reference(line)
     ]
     if not incoming:
         return []
@@ -138,12 +143,15 @@ _BY_CODE = """
 """
 
 
+def has_code(line: OpenLine) -> bool:
+    """Whether a line is received money under one code only."""
+    return len(line.codes) == 1 and line.amount > 0
+
+
 async def find_by_code(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
     """Payments under the only code of a line, with its amount."""
     incoming = [
-        (line.id, line.bank_account_id, line.codes[0], line.amount, line.booked_on)
-        for line in lines
-        if len(line.codes) == 1 and line.amount > 0
+        (line.id, line.bank_account_id, line.codes[0], line.amount, line.booked_on) for line in lines if has_code(line)
     ]
     if not incoming:
         return []
@@ -164,12 +172,17 @@ _BY_VIRTUAL_ACCOUNT = """
 """
 
 
+def has_virtual_account(line: OpenLine) -> bool:
+    """Whether a line is money received on a virtual account."""
+    return bool(line.virtual_account) and line.amount > 0
+
+
 async def find_by_virtual_account(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
     """Payments that were requested to the virtual account of a line, with its amount."""
     incoming = [
         (line.id, line.bank_account_id, line.virtual_account, line.amount, line.booked_on)
         for line in lines
-        if line.virtual_account and line.amount > 0
+        if has_virtual_account(line)
     ]
     if not incoming:
         return []

@@ -1,8 +1,8 @@
 """The one table of the screens: every route with its right. A test calls each with each role and with none."""
 
 from billing.web.operation import Route
-from billing.web.screens.cashier_routes import CASHIER_SCREENS
 from billing.web.screens.admin_routes import ADMIN_SCREENS
+from billing.web.screens.cashier_routes import CASHIER_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
 from billing.web.screens.queue_display import QUEUE_SCREENS

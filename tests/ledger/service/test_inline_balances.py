@@ -16,7 +16,7 @@ from billing.db.database import Database
 from billing.ledger.domain.accounts import AccountKey, AccountRole, Entry, EntryKind, Posting
 from billing.ledger.domain.balances import BalanceBelowFloor
 from billing.ledger.service.balances import read_balances
-from billing.ledger.store.journal import write_entry
+from billing.ledger.store.journal import write_entries
 from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from tests.conftest import DatabaseAddress
 from tests.flow import PaymentFlow, find_mismatches
@@ -52,7 +52,7 @@ async def move(flow: PaymentFlow, *, into: AccountKey, out_of: AccountKey, amoun
             actor=Actor.system(),
             postings=(Posting(debit=into, credit=out_of, amount=Dong(amount)),),
         )
-        await write_entry(tx, entry, reference_data.accounts)
+        await write_entries(tx, [entry], reference_data.accounts)
 
 
 async def stored(flow: PaymentFlow) -> int:

@@ -11,7 +11,7 @@ from billing.db.context import utc_now
 from billing.db.database import Transaction
 from billing.reconciliation.domain.match_rules import MatchingUnderWay
 from billing.reconciliation.service import match_lines
-from billing.reconciliation.service.match_lines import _Run, match_arrived_lines
+from billing.reconciliation.service.match_lines import _Counts, _Run, match_arrived_lines
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
 
@@ -217,7 +217,7 @@ async def test_run_that_was_killed_is_abandoned_and_its_matches_stay(
     monkeypatch.setattr(match_lines, "CHUNK", 1)
     written = _Run._write
 
-    async def write_once(run: _Run, write: Callable[[Transaction], Awaitable[int]]) -> int:
+    async def write_once(run: _Run, write: Callable[[Transaction], Awaitable[_Counts]]) -> _Counts:
         if await own.fetch("SELECT FROM match"):
             raise _KilledError
         return await written(run, write)
