@@ -28,7 +28,7 @@ class FinanceDay:
     @property
     def mangled(self) -> str:
         """The text of the payer."""
-        return f"NGUYEN VAN A chuyen tien {self.code[:-1]} kham benh"
+        return f"NGUYEN VAN A chuyen tien kham benh {self.code[:-1]}"
 
 
 def code_of(intent: dict[str, Any]) -> str:
@@ -37,7 +37,7 @@ def code_of(intent: dict[str, Any]) -> str:
     return code
 
 
-async def open_finance_day(site: Site) -> FinanceDay:
+async def open_finance_day(site: Site, *, text: str = "CHUYEN TIEN CHO BO") -> FinanceDay:
     """One payment is confirmed by its line; a line has a code with a missing character, another has none."""
     paid = await site.open_intent()
     await site.bank().pay(paid["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -48,7 +48,7 @@ async def open_finance_day(site: Site) -> FinanceDay:
     lines = (
         Line(amount=payment["amount"], text=f"{code_of(paid)} VIEN PHI", reference=payment["bank_reference"], day=day),
         Line(amount=found.owed, text=found.mangled, reference="FT-MANGLED", day=day),
-        Line(amount=NOBODY, text="CHUYEN TIEN CHO BO", reference="FT-NOBODY", day=day),
+        Line(amount=NOBODY, text=text, reference="FT-NOBODY", day=day),
     )
     content = statement_csv(*lines, account=site.hospital.settings.account_number)
     imported = await site.client.post("/v1/bank-statements?file_name=sao-ke.csv", content=content, headers=BYTES)

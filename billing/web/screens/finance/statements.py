@@ -20,6 +20,7 @@ from billing.core.errors import BillingError, InvalidValue, Refused
 from billing.core.list_slice import ListSlice
 from billing.organizations.domain.rights import Right
 from billing.reconciliation.domain.file_import import ImportedFile
+from billing.reconciliation.domain.statement import StatementUnreadable
 from billing.reconciliation.formats.profile import Profile, Role, mapped_profile, shipped_profiles
 from billing.reconciliation.formats.statement_table import TableUnknown
 from billing.reconciliation.service.import_statement import (
@@ -34,7 +35,8 @@ from billing.web.screens.finance.params import read_given, read_uuid
 from billing.web.screens.finance.work_rows import Piece, mark
 from billing.web.screens.forms import Form, FormError, form_errors, read_form
 from billing.web.screens.rendering import render
-from billing.web.screens.session import current
+from billing.web.screens.session import current, language_of
+from billing.web.screens.texts import translate
 
 PATH = "/finance/statements"
 ROLES: tuple[Role, ...] = ("booked_on", "reference", "debit", "credit", "amount", "balance", "text")
@@ -143,7 +145,11 @@ async def _upload(request: web.Request) -> tuple[str, BinaryIO]:
 def _refused(request: web.Request, form: Form, error: BillingError) -> web.Response:
     headings = error.headings if isinstance(error, TableUnknown) else ()
     named = [form.text(_MAP + role) for role in ROLES]
-    shown = Shown(headings=headings or [each for each in named if each], errors=form_errors(request, error))
+    errors = form_errors(request, error)
+    if isinstance(error, StatementUnreadable):  # the place in the file is in its detail
+        text = translate(language_of(request), "finance.import.refused", detail=error.detail)
+        errors = [FormError("file", text)]
+    shown = Shown(headings=headings or [each for each in named if each], errors=errors)
     status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
     return _page(request, form, shown, status=status)
 

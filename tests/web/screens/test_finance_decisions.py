@@ -1,0 +1,166 @@
+"""Decisions on the pages of finance: a proposal waits for a person, is accepted once, and may be reverted."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from billing.core.actor import Role
+from tests.web.screens.finance_day import NOBODY, FinanceDay, open_finance_day
+from tests.web.screens.forms_of_page import forms_of
+from tests.web.site import UNKNOWN_ID, Site
+from tests.web.staff import Staff, location, signed_in, text_of
+
+
+@pytest.fixture
+async def clerk(site: Site) -> AsyncIterator[Staff]:
+    async with signed_in(site, Role.FINANCE, name="Phạm Minh Đức") as staff:
+        yield staff
+
+
+async def _accept(staff: Staff, page: str, position: int = 0) -> str:
+    """Press the button of a row that accepts its proposal; returns where it leads."""
+    path, fields = [each for each in forms_of(page, "/decide") if each[1].get("action")][position]
+    answer = await staff.client.post(path, data=dict(fields))
+    return location(answer)
+
+
+async def _owed(site: Site, day: FinanceDay) -> int:
+    [invoice] = [each for each in (await site.read("/v1/invoices"))["items"] if each["owed"]] or [{"owed": 0}]
+    owed: int = invoice["owed"]
+    return owed
+
+
+async def test_mangled_code_is_proposed_with_reasons_and_booked_only_by_a_person(site: Site, clerk: Staff) -> None:
+    day = await open_finance_day(site)
+
+    page = await clerk.page("/finance/reconciliation")
+
+    words = text_of(page)
+    assert f"<mark>{day.code[:-1]}</mark>" in page
+    for text in ("cùng số tiền", "mã thiếu 1 ký tự", day.ma_lk, "Nhận đề xuất"):
+        assert text in words
+    assert await _owed(site, day) == day.owed, "the page books nothing"
+
+    done = await clerk.page(await _accept(clerk, page))
+
+    assert await _owed(site, day) == 0
+    assert "đã gán" in text_of(done)
+    [(path, fields)] = forms_of(done, "/revert")
+    assert (await clerk.client.post(path, data=dict(fields))).status_code == 303
+    assert await _owed(site, day) == day.owed, "the decision is reverted"
+
+
+async def test_two_clerks_press_at_once_and_the_money_is_placed_once(site: Site, clerk: Staff) -> None:
+    day = await open_finance_day(site)
+    async with signed_in(site, Role.FINANCE, name="Đinh Thị Nga") as other:
+        pages = [await each.page("/finance/reconciliation") for each in (clerk, other)]
+        sent = []
+        for staff, page in zip((clerk, other), pages, strict=True):
+            path, fields = next(each for each in forms_of(page, "/decide") if each[1].get("target"))
+            sent.append(staff.client.post(path, data=dict(fields)))
+        answers = await asyncio.gather(*sent)
+
+    assert sorted(each.status_code for each in answers) == [303, 409]
+    assert await _owed(site, day) == 0
+    late = next(each for each in answers if each.status_code == 409)
+    assert re.search(r"(Phạm Minh Đức|Đinh Thị Nga) đã quyết định lúc", text_of(late.text))
+
+
+async def test_money_of_nobody_is_booked_then_assigned_to_a_named_visit(site: Site, clerk: Staff) -> None:
+    day = await open_finance_day(site)
+    page = await clerk.page("/finance/reconciliation")
+    path, fields = next(each for each in forms_of(page, "/decide") if each[1]["action"] == "book_payment")
+
+    booked = await clerk.page(location(await clerk.client.post(path, data=dict(fields))))
+    [exception_id] = {
+        found for found in re.findall(r"/finance/exceptions/([0-9a-f-]{36})/decide", booked) if found not in path
+    } - set(re.findall(r"/finance/exceptions/([0-9a-f-]{36})/decide", page))
+    form = await clerk.page(f"/finance/exceptions/{exception_id}/decide?action=assign&q={day.ma_lk}")
+    [(address, filled)] = [each for each in forms_of(form, "/decide") if "reason" in each[1]]
+    target = re.search(r'name="target" value="([^"]+)"', form)
+    assert target is not None
+    answer = await clerk.client.post(address, data={**filled, "target": target[1], "reason": "người nhà nộp hộ"})
+
+    assert answer.status_code == 303, answer.text
+    assert await _owed(site, day) == day.owed - NOBODY
+
+
+async def test_form_without_its_fields_is_shown_again_with_what_is_missing(site: Site, clerk: Staff) -> None:
+    await open_finance_day(site)
+    page = await clerk.page("/finance/exceptions")
+    exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
+    address = f"/finance/exceptions/{exception_id}/decide"
+
+    answers = [
+        await clerk.post(address, action="no_action", version="1", reason=""),
+        await clerk.post(address, action="refund", version="1", reason="trả lại", way=""),
+        await clerk.post(address, action="match", version="1", reason="khớp tay"),
+        await clerk.post(address, action="assign", version="1", reason="gán", target="x:y", amount="1"),
+        await clerk.post(address, action="revert", version="x"),
+    ]
+
+    assert [each.status_code for each in answers] == [422] * 5
+    assert all('class="errors"' in each.text for each in answers)
+    assert (await site.read(f"/v1/exceptions/{exception_id}"))["version"] == 1
+
+
+async def test_reader_sees_no_button_and_may_send_no_form(site: Site) -> None:
+    await open_finance_day(site)
+    async with signed_in(site, Role.AUDITOR) as auditor:
+        page = await auditor.page("/finance/reconciliation")
+        exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
+        answer = await auditor.post(f"/finance/exceptions/{exception_id}/decide", action="no_action", reason="không")
+
+    assert forms_of(page, "/decide") == []
+    assert answer.status_code == 403
+
+
+async def test_clerk_of_one_facility_reads_no_books_of_the_organization(site: Site) -> None:
+    async with signed_in(site, Role.FINANCE, facility_codes=[site.hospital.facility_code]) as limited:
+        for path in ("/finance", "/finance/reconciliation", "/finance/exceptions", "/finance/ledger", "/approvals"):
+            await limited.page(path, status=403)
+        await limited.page("/finance/inbox")
+        await limited.page("/finance/wards")
+
+
+async def test_ids_of_others_and_hostile_parameters_are_refused(site: Site, clerk: Staff) -> None:
+    await clerk.page(f"/finance/exceptions/{UNKNOWN_ID}", status=404)
+    await clerk.page(f"/finance/exceptions/{UNKNOWN_ID}/decide", status=404)
+    await clerk.page(f"/finance/reconciliation?account={UNKNOWN_ID}", status=404)
+    await clerk.page("/finance/reconciliation?day=31/02/2026", status=400)
+    await clerk.page("/finance/exceptions?owner=x", status=400)
+    await clerk.page("/finance/reports/nothing", status=404)
+    await clerk.page("/finance/ledger/account?role=clearing&after=x", status=400)
+
+
+async def test_texts_of_payers_are_inert_on_pages_and_in_files(site: Site, clerk: Staff) -> None:
+    hostile = "<img src=x onerror=alert(1)>\u202e=cmd|' /C calc'!A0"
+    day = await open_finance_day(site, text=hostile)
+    async with signed_in(site, Role.FINANCE, name="<b>Ai đó</b>") as other:
+        page = await other.page("/finance/reconciliation")
+        rows = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)
+        await other.post(f"/finance/exceptions/{rows[0]}/comments", text=hostile)
+        pages = [page, await clerk.page(f"/finance/exceptions/{rows[0]}"), await clerk.page("/finance/exceptions")]
+        for each in pages:
+            assert "<img" not in each
+            assert "\u202e" not in each
+    file = await clerk.client.get(f"/finance/reports/unallocated/file?from={day.day}&to={day.day}&format=csv")
+    assert file.status_code == 200
+    assert not re.search(r"(^|[;,])[=+@]", file.text, re.MULTILINE)
+
+
+async def test_ticked_transactions_get_an_owner_and_a_due_day(site: Site, clerk: Staff) -> None:
+    await open_finance_day(site)
+    page = await clerk.page("/finance/exceptions?owner=none")
+    ticked = re.findall(r'name="exception" value="([0-9a-f-]{36})"', page)
+    assert len(ticked) == 2
+
+    answer = await clerk.post(
+        "/finance/exceptions/assign", exception=ticked, owner=str(clerk.person_id), due_on="2099-12-31"
+    )
+
+    assert location(answer) == "/finance/exceptions"
+    assert "Phạm Minh Đức" in text_of(await clerk.page("/finance/exceptions?owner=mine"))
+    assert 'name="exception"' not in await clerk.page("/finance/exceptions?owner=none")
