@@ -23,6 +23,7 @@ from billing.visit_accounts.store.queue_tickets import (
     end_ticket,
     read_called,
     read_facility_name,
+    read_ticket,
     read_ticket_at,
     read_waiting,
 )
@@ -63,15 +64,16 @@ async def take_ticket(
     line: QueueLine,
     visit_id: VisitId | None = None,
     request: IdempotentRequest | None = None,
-) -> QueueTicket | None:
-    """Give the next number of a line of a facility today; None if a repeated `request` has got one before.
+) -> QueueTicket:
+    """Give the next number of a line of a facility today; a repeated `request` returns its earlier number.
 
     Raises NotFound for an unknown facility.
     """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
-        if await find_previous_result(tx, request) is not None:
-            return None
+        earlier = await find_previous_result(tx, request)
+        if earlier is not None:
+            return await read_ticket(tx, QueueTicketId(earlier.subjects[0]))
         new = NewTicket(
             id=QueueTicketId(context.ids.new()),
             facility_id=await _facility(tx, facility_code),

@@ -45,6 +45,19 @@ async def add_ticket(tx: Transaction, new: NewTicket) -> QueueTicket:
     return read_row(QueueTicket, row)
 
 
+_TICKET = """
+    SELECT id, line, number, visit_id, state, taken_at, desk_id, calls, called_at
+    FROM queue_ticket WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def read_ticket(tx: Transaction, ticket_id: QueueTicketId) -> QueueTicket:
+    """A ticket that exists."""
+    row = await tx.fetchrow(_TICKET, tx.organization_id, ticket_id)
+    assert row is not None, "tickets are never deleted"
+    return read_row(QueueTicket, row)
+
+
 _CALL_NEXT = """
     UPDATE queue_ticket SET state = 'called', desk_id = $2, calls = 1, called_at = $4
     WHERE queue_ticket.organization_id = $1 AND queue_ticket.id = (

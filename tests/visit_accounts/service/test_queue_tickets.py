@@ -24,9 +24,7 @@ ORGANIZATION = OrganizationId(1)
 
 
 async def take(desk: CashDesk, line: QueueLine = QueueLine.NORMAL) -> QueueTicket:
-    ticket = await take_ticket(desk.context, ORGANIZATION, FACILITY_CODE, line=line)
-    assert ticket is not None
-    return ticket
+    return await take_ticket(desk.context, ORGANIZATION, FACILITY_CODE, line=line)
 
 
 async def test_numbers_of_each_line_follow_each_other(desk: CashDesk) -> None:
