@@ -33,6 +33,7 @@ from billing.reconciliation.service.opening_balances import post_opening_balance
 from billing.tariffs.service.price_lists import discard_rejected_tariff, mark_tariff_approved
 from billing.visit_accounts.service.debts import write_off_approved_debt
 from billing.visit_accounts.service.exemptions import approve_exemption, reject_exemption
+from billing.visit_accounts.service.guarantee_payments import write_off_approved_guarantee
 from billing.visit_accounts.service.refunds import approve_refund, refuse_refund
 
 EFFECTS: Mapping[ApprovalKind, ApprovalEffect[PaymentContext]] = {
@@ -44,6 +45,7 @@ EFFECTS: Mapping[ApprovalKind, ApprovalEffect[PaymentContext]] = {
     ApprovalKind.DEAD_LETTER_CLOSING: ApprovalEffect(on_approved=close_approved_dead_letter),
     ApprovalKind.EXEMPTION: ApprovalEffect(on_approved=approve_exemption, on_rejected=reject_exemption),
     ApprovalKind.WRITE_OFF: ApprovalEffect(on_approved=write_off_approved_debt, is_posting=True),
+    ApprovalKind.GUARANTEE_WRITE_OFF: ApprovalEffect(on_approved=write_off_approved_guarantee, is_posting=True),
     ApprovalKind.EXCEPTION_DIFFERENCE: ApprovalEffect(on_approved=accept_approved_difference, is_posting=True),
     ApprovalKind.OPENING_BALANCES: ApprovalEffect(on_approved=post_opening_balances, is_posting=True),
     ApprovalKind.REFUND_LIMIT: ApprovalEffect(on_approved=apply_refund_limit),

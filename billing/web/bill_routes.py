@@ -10,6 +10,13 @@ from billing.web.api.final_bills import (
     post_line_refund,
     post_reopening,
 )
+from billing.web.api.guarantee_payments import (
+    get_guarantee_payments,
+    get_guarantee_receivables,
+    post_guarantee_payment,
+    post_guarantee_write_off,
+    post_payer_credit,
+)
 from billing.web.api.guarantees import (
     get_exemptions,
     get_guarantees,
@@ -36,6 +43,11 @@ BILL_API = (
     api_route("POST", "/guarantees/{id}/confirm", post_guarantee_confirmation, Right.GRANT_RELIEF),
     api_route("POST", "/guarantees/{id}/reject", post_guarantee_rejection, Right.GRANT_RELIEF),
     api_route("POST", "/guarantees/{id}/withdraw", post_guarantee_withdrawal, Right.GRANT_RELIEF),
+    api_route("POST", "/guarantees/{id}/write-off", post_guarantee_write_off, Right.WRITE_OFF),
+    api_route("GET", "/guarantee-receivables", get_guarantee_receivables, Right.READ_PAYMENTS),
+    api_route("GET", "/guarantee-payments", get_guarantee_payments, Right.READ_PAYMENTS),
+    api_route("POST", "/guarantee-payments", post_guarantee_payment, Right.COLLECT),
+    api_route("POST", "/guarantee-payments/apply-credit", post_payer_credit, Right.COLLECT),
     api_route("POST", "/visits/{id}/exemptions", post_exemption, Right.GRANT_RELIEF),
     api_route("GET", "/visits/{id}/exemptions", get_exemptions, Right.READ_PAYMENTS),
     api_route("POST", "/visits/{id}/debts", post_debt, Right.GRANT_RELIEF),

@@ -29,6 +29,12 @@ from tests.flows.entry_acts import (
 from tests.flows.exception_acts import decided_exceptions
 from tests.flows.journal import Move, documented_moves, read_moves
 from tests.flows.matching_acts import reverted_matches, statement_lines
+from tests.flows.payer_acts import (
+    assigned_money_of_payers,
+    money_of_payers,
+    voided_receipts_of_payers,
+    written_off_guarantee,
+)
 from tests.web.site import Site, key_of
 
 Act = Callable[[Hospital], Awaitable[None]]
@@ -153,6 +159,50 @@ ACTS: tuple[tuple[Act, dict[EntryKind, set[tuple[str, str]]]], ...] = (
                 ("131 deposit", "338 credit"),
                 ("131 patient", "338 credit"),
             }
+        },
+    ),
+    (
+        money_of_payers,
+        {
+            EntryKind.INVOICE_ISSUED: {("131 patient", "531 revenue"), ("131 insurer", "531 revenue")},
+            EntryKind.GUARANTEE_CONFIRMED: {("131 guarantor", "131 patient")},
+            EntryKind.COUNTER_PAYMENT_RECEIVED: {
+                (debit, "338 credit") for debit in ("1111 drawer", "113 card terminal", "113 bank account")
+            },
+            EntryKind.GUARANTEE_PAID: {("338 credit", "131 guarantor")},
+        },
+    ),
+    (
+        voided_receipts_of_payers,
+        {
+            EntryKind.RECEIPT_VOIDED: {
+                ("131 guarantor", "338 refund in transit"),
+                ("338 credit", "338 refund in transit"),
+                ("338 refund in transit", "1111 drawer"),
+                ("131 guarantor", "338 credit"),
+            }
+        },
+    ),
+    (
+        assigned_money_of_payers,
+        {
+            EntryKind.PAYMENT_RECEIVED: {("113 provider", "338 unallocated")},
+            EntryKind.GUARANTEE_PAID: {("338 unallocated", "131 guarantor")},
+            EntryKind.ALLOCATION_MOVED: {
+                ("338 unallocated", "338 credit"),
+                ("131 guarantor", "338 unallocated"),
+                ("338 credit", "338 unallocated"),
+            },
+            EntryKind.PAYMENT_REVERSED: {("131 guarantor", "113 provider"), ("338 credit", "113 provider")},
+        },
+    ),
+    (
+        written_off_guarantee,
+        {
+            EntryKind.GUARANTEE_WRITTEN_OFF: {("642 bad debt", "131 guarantor"), ("131 guarantor", "642 bad debt")},
+            EntryKind.INVOICE_CORRECTED: {("531 revenue", "131 patient"), ("531 revenue", "131 insurer")},
+            EntryKind.GUARANTEE_CONFIRMED: {("131 patient", "131 guarantor")},
+            EntryKind.ALLOCATION_MOVED: {("131 guarantor", "338 credit")},
         },
     ),
     (

@@ -67,3 +67,42 @@ async def test_guarantee_is_confirmed_lower_than_requested(day: Day) -> None:
     )
     assert (await day.balances())["receivable_guarantor"] == 150_000
     await day.check()
+
+    paid = await day.send(
+        "POST", "/guarantee-payments", {"payer": "Bảo hiểm Tư", "parts": [cash(150_000)], "amount": 150_000}
+    )
+
+    assert (paid["purpose"], paid["amount"]) == ("guarantee", 150_000)
+    assert "receivable_guarantor" not in await day.balances()
+    assert (await day.send("GET", "/guarantee-receivables?state=owed"))["items"] == []
+    await day.check()
+
+
+async def test_company_guarantees_check_ups_and_pays_them_with_one_receipt(day: Day) -> None:
+    owed = {}
+    for number, price in ((1, 300_000), (2, 450_000)):
+        ma_lk = f"LK-KSK-{number}"
+        patient = {"HO_TEN": f"Nhân viên {number}", "SO_CCCD": f"00108000002{number}"}
+        visit_id = await day.admit(ma_lk, cards=[], MA_DOITUONG_KCB="9", patient=patient)
+        await day.order(ma_lk, "KSK", price, slip=f"KSK-{number}", state="performed")
+        body = {"payer": "Công ty May", "reference": f"HD-2026/{number}", "limit": price}
+        made = await day.send("POST", f"/visits/{visit_id}/guarantees", body)
+        await day.send("POST", f"/guarantees/{made['id']}/confirm", {"amount": price})
+        await day.discharge(ma_lk, visit_id)
+        owed[made["id"]] = price
+    await day.check()
+    listed = (await day.send("GET", "/guarantee-receivables?payer=Công ty May"))["items"]
+    assert {each["id"]: each["owed"] for each in listed} == owed
+    problem(
+        await day.call("POST", "/guarantee-payments", {"payer": "Công ty Dệt", "parts": [cash(1)]}),
+        409,
+        "guarantees_paid",
+    )
+
+    await day.send("POST", "/guarantee-payments", {"payer": "Công ty May", "parts": [cash(500_000)]})
+    await day.check()
+    await day.send("POST", "/guarantee-payments", {"payer": "Công ty May", "parts": [cash(250_000)]})
+
+    assert (await day.send("GET", "/guarantee-receivables?state=owed"))["items"] == []
+    assert (await day.balances()).get("receivable_guarantor", 0) == 0
+    await day.check()

@@ -35,13 +35,14 @@ class Stay:
             self.desk.context, ORGANIZATION, self.visit.open.visit_id, reason="thêm thuốc", actor=self.desk.head
         )
 
-    async def guarantee(self, confirmed: int, *, limit: int = 1_000_000, reference: str = "BL-1") -> None:
+    async def guarantee(self, confirmed: int, *, limit: int = 1_000_000, reference: str = "BL-1") -> UUID:
         context = self.desk.context
         new = NewGuarantee(payer="Bảo hiểm Tư", reference=reference, limit=Dong(limit))
         guarantee_id = await request_guarantee(
             context, ORGANIZATION, self.visit.open.visit_id, new, actor=self.desk.cashier
         )
         await confirm_guarantee(context, ORGANIZATION, guarantee_id, Dong(confirmed), actor=self.desk.cashier)
+        return guarantee_id
 
     async def exempt(self, amount: int, fund: str = "poor_patients") -> None:
         context = self.desk.context

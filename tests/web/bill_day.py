@@ -76,3 +76,20 @@ async def spend_bill_day(cashier: httpx.AsyncClient, head: httpx.AsyncClient, si
     await send(cashier, f"/v1/debts/{agreed['id']}/write-off", {"reason": "không còn khả năng trả"})
     await approve_latest(head, "write_off")
     await cashier.get(f"{address}/documents")
+    await pay_guarantees(cashier, head)
+
+
+async def pay_guarantees(cashier: httpx.AsyncClient, head: httpx.AsyncClient) -> None:
+    """The payer of a guarantee pays more than it owes; what it owes later is paid with its credit and written off."""
+    payer = {"payer": "Bảo hiểm Tư"}
+    await cashier.get("/v1/guarantee-receivables?state=owed")
+    await send(cashier, "/v1/guarantee-payments", {**payer, "parts": [{"method": "cash", "amount": 40_000}]})
+    await cashier.get("/v1/guarantee-payments")
+    visit_id = await open_charged(cashier, "LK-BAOLANH")
+    guarantee = {**payer, "reference": "BL-9", "limit": 136_000}
+    made = await send(cashier, f"/v1/visits/{visit_id}/guarantees", guarantee)
+    await send(cashier, f"/v1/guarantees/{made['id']}/confirm", {"amount": 136_000})
+    await send(cashier, f"/v1/visits/{visit_id}/final-bill", {})
+    await send(cashier, "/v1/guarantee-payments/apply-credit", payer)
+    await send(cashier, f"/v1/guarantees/{made['id']}/write-off", {"reason": "công ty giải thể"})
+    await approve_latest(head, "guarantee_write_off")

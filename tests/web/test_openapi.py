@@ -122,6 +122,7 @@ async def test_creating_operations_require_an_idempotency_key(site: Site) -> Non
         "/v1/visits/{id}/debts",
         "/v1/visits/{id}/exemptions",
         "/v1/visits/{id}/final-bill",
+        "/v1/guarantee-payments",
         "/v1/visits/{id}/guarantees",
         "/v1/visits",
         "/v1/invoices",

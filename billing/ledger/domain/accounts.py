@@ -157,6 +157,8 @@ class EntryKind(StrEnum):
     INVOICE_CORRECTED = "invoice_corrected"
     EXEMPTION_GRANTED = "exemption_granted"
     GUARANTEE_CONFIRMED = "guarantee_confirmed"
+    GUARANTEE_PAID = "guarantee_paid"
+    GUARANTEE_WRITTEN_OFF = "guarantee_written_off"
     DEBT_WRITTEN_OFF = "debt_written_off"
     REFUND_REQUESTED = "refund_requested"
     REFUND_REFUSED = "refund_refused"

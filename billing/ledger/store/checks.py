@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from billing.ledger.store.cash_checks import CASH_CHECKS
 from billing.ledger.store.check import LedgerCheck
 from billing.ledger.store.day_checks import DAY_CHECKS
+from billing.ledger.store.guarantee_checks import GUARANTEE_CHECKS
 
 CHECKS: Sequence[LedgerCheck] = (
     LedgerCheck(
@@ -116,16 +117,18 @@ CHECKS: Sequence[LedgerCheck] = (
         """
         SELECT 'payment ' || payment.id AS subject,
             concat_ws('/', payment.amount, payment.amount - position.refunded, position.on_invoices,
-                position.on_deposits, position.credit, position.unallocated, position.refund_reserved) AS expected,
+                position.on_deposits, position.on_guarantees, position.credit, position.unallocated,
+                position.refund_reserved) AS expected,
             concat_ws('/', position.amount, coalesce(live.amount, 0), coalesce(live.on_invoices, 0),
-                coalesce(live.on_deposits, 0), coalesce(live.credit, 0), coalesce(live.unallocated, 0),
-                coalesce(live.refund_reserved, 0)) AS found
+                coalesce(live.on_deposits, 0), coalesce(live.on_guarantees, 0), coalesce(live.credit, 0),
+                coalesce(live.unallocated, 0), coalesce(live.refund_reserved, 0)) AS found
         FROM payment
         LEFT JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
         LEFT JOIN (
             SELECT allocation.payment_id, sum(allocation.amount) AS amount,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'invoice'), 0) AS on_invoices,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'deposit'), 0) AS on_deposits,
+                coalesce(sum(allocation.amount) FILTER (WHERE target = 'guarantee'), 0) AS on_guarantees,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'credit'), 0) AS credit,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'unallocated'), 0) AS unallocated,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'refund'), 0) AS refund_reserved
@@ -136,10 +139,11 @@ CHECKS: Sequence[LedgerCheck] = (
         ) AS live ON live.payment_id = payment.id
         WHERE payment.organization_id = $1
             AND (payment.amount, payment.amount - position.refunded, position.on_invoices, position.on_deposits,
-                    position.credit, position.unallocated, position.refund_reserved)
+                    position.on_guarantees, position.credit, position.unallocated, position.refund_reserved)
                 IS DISTINCT FROM
                 (position.amount, coalesce(live.amount, 0)::bigint, coalesce(live.on_invoices, 0)::bigint,
-                    coalesce(live.on_deposits, 0)::bigint, coalesce(live.credit, 0)::bigint,
+                    coalesce(live.on_deposits, 0)::bigint, coalesce(live.on_guarantees, 0)::bigint,
+                    coalesce(live.credit, 0)::bigint,
                     coalesce(live.unallocated, 0)::bigint, coalesce(live.refund_reserved, 0)::bigint)
         """,
     ),
@@ -259,5 +263,6 @@ CHECKS: Sequence[LedgerCheck] = (
         """,
     ),
     *CASH_CHECKS,
+    *GUARANTEE_CHECKS,
     *DAY_CHECKS,
 )

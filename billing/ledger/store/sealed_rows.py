@@ -42,7 +42,8 @@ _PAYMENTS = """
 """
 
 _ALLOCATIONS = """
-    SELECT id, payment_id, target, invoice_id, amount, reverses_id, reason, recorded_at, transaction_id, deposit_id
+    SELECT id, payment_id, target, invoice_id, amount, reverses_id, reason, recorded_at, transaction_id,
+        coalesce(deposit_id, guarantee_id)
     FROM allocation
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY id

@@ -19,7 +19,7 @@ from billing.organizations.domain.rights import Right, roles_with
 
 class ApprovalKind(StrEnum):
     """What is proposed. The subject is the price list, setting or policy, the provider account, the dead letter, the
-    exemption, the debt, the refund, the ledger account, the exception, or the organization.
+    exemption, the debt, the guarantee, the refund, the ledger account, the exception, or the organization.
     """
 
     TARIFF = "tariff"
@@ -34,6 +34,7 @@ class ApprovalKind(StrEnum):
     REFUND_LIMIT = "refund_limit"
     OPENING_BALANCES = "opening_balances"
     EXCEPTION_DIFFERENCE = "exception_difference"
+    GUARANTEE_WRITE_OFF = "guarantee_write_off"
 
 
 class ApprovalState(StrEnum):

@@ -77,6 +77,7 @@ class Right(StrEnum):
     APPROVE_REFUND_LIMIT = "approve_refund_limit"
     APPROVE_OPENING_BALANCES = "approve_opening_balances"
     APPROVE_EXCEPTION_DIFFERENCE = "approve_exception_difference"
+    APPROVE_GUARANTEE_WRITE_OFF = "approve_guarantee_write_off"
 
 
 _CASHIER = frozenset({Role.CASHIER})
@@ -154,6 +155,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.APPROVE_REFUND_LIMIT: _FINANCE,
     Right.APPROVE_OPENING_BALANCES: _FINANCE,
     Right.APPROVE_EXCEPTION_DIFFERENCE: _FINANCE,
+    Right.APPROVE_GUARANTEE_WRITE_OFF: _FINANCE,
 }
 """The roles that have each right; one of them is enough. `approve` opens the operations that decide proposals, and the
 right of the kind of a proposal decides further."""
@@ -196,7 +198,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.RECONCILE: "reconcile: decide exceptions, match statement lines and card batches",
     Right.REFUND: "request, send, confirm and cancel refunds, write payment orders",
     Right.PAY_OUT: "pay an approved refund from the drawer of the own shift; finance: send any approved refund",
-    Right.WRITE_OFF: "propose to write off a debt",
+    Right.WRITE_OFF: "propose to write off a debt, or what a payer owes for a guarantee",
     Right.SET_CHART: "propose numbers and names of ledger accounts",
     Right.CLOSE_DAY: "close a business day",
     Right.SET_OPENING_BALANCES: "propose the opening balances of the ledger",
@@ -221,6 +223,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.APPROVE_REFUND: "decide on a refund",
     Right.APPROVE_CHART: "decide on the number of a ledger account",
     Right.APPROVE_EXCEPTION_DIFFERENCE: "decide on a difference between a statement line and its item",
+    Right.APPROVE_GUARANTEE_WRITE_OFF: "decide on the write-off of what a payer owes for a guarantee",
     Right.APPROVE_OPENING_BALANCES: "decide on the opening balances of the ledger",
     Right.APPROVE_REFUND_LIMIT: "decide on the amount above which a second person approves a refund",
 }

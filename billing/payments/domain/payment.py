@@ -30,6 +30,7 @@ class AllocationTarget(StrEnum):
 
     INVOICE = "invoice"
     DEPOSIT = "deposit"
+    GUARANTEE = "guarantee"
     CREDIT = "credit"
     UNALLOCATED = "unallocated"
     REFUND = "refund"

@@ -12,6 +12,7 @@ _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 ACCOUNT_OF: Mapping[AllocationTarget, AccountKey] = {
     AllocationTarget.INVOICE: _PATIENT,
     AllocationTarget.DEPOSIT: AccountKey(AccountRole.DEPOSIT),
+    AllocationTarget.GUARANTEE: AccountKey(AccountRole.RECEIVABLE_GUARANTOR),
     AllocationTarget.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
     AllocationTarget.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
     AllocationTarget.REFUND: AccountKey(AccountRole.REFUND_IN_TRANSIT),

@@ -7,6 +7,7 @@ row for the part at its new target. Source: docs/design.md §2, Allocation; §5,
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from uuid import UUID
 
 from billing.core.errors import Refused
 from billing.core.ids import AllocationId, DepositId, InvoiceId, PaymentId, VisitId
@@ -25,6 +26,7 @@ class MoveReason(StrEnum):
     REFUND_REFUSED = "refund_refused"
     ASSIGNED = "assigned"
     ASSIGNMENT_REVERTED = "assignment_reverted"
+    GUARANTEE_PAID = "guarantee_paid"
     REMAINDER = "remainder_of_move"
 
 
@@ -44,6 +46,7 @@ class PartAllocation:
     amount: Dong
     invoice_id: InvoiceId | None = None
     deposit_id: DepositId | None = None
+    guarantee_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Destination:
     reason: MoveReason
     invoice_id: InvoiceId | None = None
     deposit_id: DepositId | None = None
+    guarantee_id: UUID | None = None
     visit_id: VisitId | None = None
 
 

@@ -1,18 +1,21 @@
 """Reverses the allocations of a payment after an outflow without a refund request, the newest first.
 
-The reversed amount of an invoice is owed again, that of a deposit is returned. An allocation is reversed whole by a row
-that names it; its remainder is allocated again by a further row. Source: docs/design.md §5, Where money goes.
+The reversed amount of an invoice or a guarantee is owed again, that of a deposit is returned. An allocation is reversed
+whole by a row that names it; its remainder is allocated again by a further row. Source: docs/design.md §5, Where money
+goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from billing.core.ids import AllocationId, DeliveryId, DepositId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
 from billing.payments.domain.deposit import Deposit, DepositRequest
 from billing.payments.domain.event import MovementKey, PaymentEvent
+from billing.payments.domain.guarantee_receivable import GuaranteeReceivable
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import AllocationTarget
 from providers.contract import Movement
@@ -74,6 +77,7 @@ class ActiveAllocation:
     invoice_id: InvoiceId | None
     visit_id: VisitId | None
     deposit_id: DepositId | None = None
+    guarantee_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class LockedPayment:
     intent: Intent | None
     deposits: Mapping[DepositId, Deposit] = field(default_factory=dict)
     request: DepositRequest | None = None
+    receivables: Mapping[UUID, GuaranteeReceivable] = field(default_factory=dict)
 
     @property
     def remaining(self) -> Dong:
@@ -113,6 +118,7 @@ class AllocationReversal:
     intent: Intent | None
     deposits: tuple[Deposit, ...] = ()
     request: DepositRequest | None = None
+    receivables: tuple[GuaranteeReceivable, ...] = ()
 
 
 def _without(request: DepositRequest | None, amount: int) -> DepositRequest | None:
@@ -130,6 +136,7 @@ def reverse_allocations(
     parts: list[ReversedPart] = []
     invoices = dict(payment.invoices)
     deposits = dict(payment.deposits)
+    receivables = dict(payment.receivables)
     changed: set[InvoiceId] = set()
     changed_deposits: set[DepositId] = set()
     rest = amount
@@ -145,11 +152,14 @@ def reverse_allocations(
         if allocation.deposit_id is not None:
             deposits[allocation.deposit_id] = deposits[allocation.deposit_id].give_back(part)
             changed_deposits.add(allocation.deposit_id)
+        if allocation.guarantee_id is not None:
+            receivables[allocation.guarantee_id] = receivables[allocation.guarantee_id].give_back(part)
     return AllocationReversal(
         payment_id=payment.payment_id,
         parts=tuple(parts),
         invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),
         intent=None if payment.intent is None else payment.intent.with_reversal(amount),
         deposits=tuple(deposits[deposit_id] for deposit_id in sorted(changed_deposits)),
+        receivables=tuple(one for key, one in sorted(receivables.items()) if one != payment.receivables[key]),
         request=_without(payment.request, sum(part.amount for part in parts if part.allocation.deposit_id is not None)),
     )

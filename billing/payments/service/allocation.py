@@ -37,7 +37,7 @@ from billing.payments.store.deposits import update_deposits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterTarget:
-    """Where a part of counter money goes: the deposit of a visit, or an invoice."""
+    """Where a part of counter money goes: the deposit of a visit, an invoice, or neither: credit of the payer."""
 
     amount: Dong
     deposit: Deposit | None = None
@@ -58,7 +58,7 @@ async def receive_counter_payment(
     debit: AccountKey,
     actor: Actor,
 ) -> EntryId:
-    """Book money that a cashier took: D `debit` (drawer, terminal) · C deposit or receivable of the patient.
+    """Book money that a cashier took: D `debit` (drawer, terminal) · C deposit, receivable of the patient or credit.
 
     `payment.allocations` is replaced by those of `targets`, which sum to its amount. Deposits and invoices are written
     in their new state. Returns the entry. Raises DepositClosed through the caller's checks only; here a target takes
@@ -237,11 +237,12 @@ async def apply_credit(
 
 
 def _allocation(payment_id: PaymentId, target: CounterTarget, allocation_id: AllocationId) -> Allocation:
-    assert (target.deposit is None) != (target.invoice is None), "a part of counter money has one target"
+    assert target.deposit is None or target.invoice is None, "a part of counter money has one target"
+    place = AllocationTarget.CREDIT if target.deposit is None else AllocationTarget.DEPOSIT
     return Allocation(
         id=allocation_id,
         payment_id=payment_id,
-        target=AllocationTarget.DEPOSIT if target.deposit is not None else AllocationTarget.INVOICE,
+        target=place if target.invoice is None else AllocationTarget.INVOICE,
         amount=target.amount,
         reason=AllocationReason.OWED,
         invoice_id=None if target.invoice is None else target.invoice.id,

@@ -27,7 +27,7 @@ _LOCK_POSITIONS_OF_DEPOSIT = """
 
 # After the positions are locked, in a later statement: no other transaction adds allocations of these payments.
 _ACTIVE = """
-    SELECT id, payment_id, target, amount, invoice_id, deposit_id FROM allocation
+    SELECT id, payment_id, target, amount, invoice_id, deposit_id, guarantee_id FROM allocation
     WHERE organization_id = $1 AND reverses_id IS NULL AND payment_id = ANY ($2::uuid[])
         AND NOT EXISTS (SELECT FROM allocation AS reversal
             WHERE reversal.organization_id = $1 AND reversal.reverses_id = allocation.id)
@@ -53,7 +53,8 @@ _LOCK_POSITIONS_OF_VISIT = """
     SELECT payment_id FROM payment_position
     WHERE organization_id = $1 AND payment_id IN (
         SELECT payment_id FROM allocation
-        WHERE organization_id = $1 AND (invoice_id = ANY ($2::uuid[]) OR deposit_id = $3)
+        WHERE organization_id = $1
+            AND (invoice_id = ANY ($2::uuid[]) OR deposit_id = $3 OR guarantee_id = ANY ($4::uuid[]))
         UNION SELECT payment.id FROM intent
         JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
         WHERE intent.organization_id = $1 AND intent.deposit_id = $3)
@@ -62,46 +63,54 @@ _LOCK_POSITIONS_OF_VISIT = """
 
 
 async def lock_visit_allocations(
-    tx: Transaction, invoice_ids: Sequence[InvoiceId], deposit_id: DepositId | None
+    tx: Transaction,
+    invoice_ids: Sequence[InvoiceId],
+    deposit_id: DepositId | None,
+    guarantee_ids: Sequence[UUID] = (),
 ) -> list[PartAllocation]:
-    """Lock the payments of invoices and of a deposit, which must be locked; returns their allocations, oldest first.
+    """Lock the payments of invoices, of a deposit and of guarantees; returns their allocations, the oldest first.
 
-    Money that came under a code of the deposit after it was closed is among them.
+    These must be locked. Money that came under a code of the deposit after it was closed is among them.
     """
-    locked = await tx.fetch(_LOCK_POSITIONS_OF_VISIT, tx.organization_id, list(invoice_ids), deposit_id)
+    locked = await tx.fetch(
+        _LOCK_POSITIONS_OF_VISIT, tx.organization_id, list(invoice_ids), deposit_id, list(guarantee_ids)
+    )
     rows = await tx.fetch(_ACTIVE, tx.organization_id, [row["payment_id"] for row in locked])
     return [_part(row) for row in rows]
 
 
 _WRITE_MOVES = """
     WITH reversed AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reverses_id,
-            reason, recorded_at)
-        SELECT $1, id, payment_id, target, invoice_id, deposit_id, amount, reverses_id, reason, $2
-        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::bigint[], $9::uuid[], $10::text[])
-            AS t (id, payment_id, target, invoice_id, deposit_id, amount, reverses_id, reason)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount,
+            reverses_id, reason, recorded_at)
+        SELECT $1, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount, reverses_id, reason, $2
+        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::bigint[], $10::uuid[],
+            $11::text[])
+            AS t (id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount, reverses_id, reason)
     ), added AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reason,
-            recorded_at)
-        SELECT $1, id, payment_id, target, invoice_id, deposit_id, amount, reason, $2
-        FROM unnest($11::uuid[], $12::uuid[], $13::text[], $14::uuid[], $15::uuid[], $16::bigint[], $17::text[])
-            AS t (id, payment_id, target, invoice_id, deposit_id, amount, reason)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount,
+            reason, recorded_at)
+        SELECT $1, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount, reason, $2
+        FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::uuid[], $16::uuid[], $17::uuid[], $18::bigint[],
+            $19::text[])
+            AS t (id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount, reason)
     )
     UPDATE payment_position AS position SET on_invoices = position.on_invoices + t.on_invoices,
-        on_deposits = position.on_deposits + t.on_deposits, credit = position.credit + t.credit,
-        unallocated = position.unallocated + t.unallocated,
+        on_deposits = position.on_deposits + t.on_deposits, on_guarantees = position.on_guarantees + t.on_guarantees,
+        credit = position.credit + t.credit, unallocated = position.unallocated + t.unallocated,
         refund_reserved = position.refund_reserved + t.refund_reserved
-    FROM unnest($18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[])
-        AS t (payment_id, on_invoices, on_deposits, credit, unallocated, refund_reserved)
+    FROM unnest($20::uuid[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[])
+        AS t (payment_id, on_invoices, on_deposits, on_guarantees, credit, unallocated, refund_reserved)
     WHERE position.organization_id = $1 AND position.payment_id = t.payment_id
 """
 
 _COLUMN_OF: dict[AllocationTarget, int] = {
     AllocationTarget.INVOICE: 0,
     AllocationTarget.DEPOSIT: 1,
-    AllocationTarget.CREDIT: 2,
-    AllocationTarget.UNALLOCATED: 3,
-    AllocationTarget.REFUND: 4,
+    AllocationTarget.GUARANTEE: 2,
+    AllocationTarget.CREDIT: 3,
+    AllocationTarget.UNALLOCATED: 4,
+    AllocationTarget.REFUND: 5,
 }
 
 
@@ -113,9 +122,9 @@ async def write_moves(tx: Transaction, moves: Sequence[Move], *, at: datetime) -
         _WRITE_MOVES,
         tx.organization_id,
         at,
-        *columns(reversals, 8),
-        *columns(added, 7),
-        *columns(_position_changes(moves), 6),
+        *columns(reversals, 9),
+        *columns(added, 8),
+        *columns(_position_changes(moves), 7),
     )
 
 
@@ -152,6 +161,7 @@ def _reversal_row(move: Move) -> tuple[object, ...]:
         source.target.value,
         source.invoice_id,
         source.deposit_id,
+        source.guarantee_id,
         source.amount,
         source.id,
         move.destination.reason.value,
@@ -168,6 +178,7 @@ def _added_rows(move: Move) -> Iterable[tuple[object, ...]]:
             source.target.value,
             source.invoice_id,
             source.deposit_id,
+            source.guarantee_id,
             rest,
             MoveReason.REMAINDER.value,
         )
@@ -177,6 +188,7 @@ def _added_rows(move: Move) -> Iterable[tuple[object, ...]]:
         to.target.value,
         to.invoice_id,
         to.deposit_id,
+        to.guarantee_id,
         move.amount,
         to.reason.value,
     )
@@ -200,4 +212,5 @@ def _part(row: asyncpg.Record) -> PartAllocation:
         amount=Dong(row["amount"]),
         invoice_id=None if row["invoice_id"] is None else InvoiceId(row["invoice_id"]),
         deposit_id=None if row["deposit_id"] is None else DepositId(row["deposit_id"]),
+        guarantee_id=row["guarantee_id"],
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from billing.core.ids import AllocationId, DepositId, IntentId, InvoiceId, PaymentId
 from billing.core.list_slice import ListSlice
@@ -18,6 +19,7 @@ class PaymentPosition:
 
     on_invoices: Dong
     on_deposits: Dong
+    on_guarantees: Dong
     credit: Dong
     unallocated: Dong
     refund_reserved: Dong
@@ -55,6 +57,7 @@ class ListedAllocation:
     target: AllocationTarget
     invoice_id: InvoiceId | None
     deposit_id: DepositId | None
+    guarantee_id: UUID | None
     amount: Dong
     reverses_id: AllocationId | None
     reason: str
@@ -72,12 +75,13 @@ _READ_PAYMENT = """
     SELECT payment.id, payment.method, account.name AS account, payment.intent_id, payment.amount,
         payment.provider_reference, payment.bank_reference, payment.occurred_at, payment.recorded_at,
         jsonb_build_object('on_invoices', position.on_invoices, 'on_deposits', position.on_deposits,
-            'credit', position.credit, 'unallocated', position.unallocated,
-            'refund_reserved', position.refund_reserved, 'refunded', position.refunded) AS position,
+            'on_guarantees', position.on_guarantees, 'credit', position.credit,
+            'unallocated', position.unallocated, 'refund_reserved', position.refund_reserved,
+            'refunded', position.refunded) AS position,
         EXISTS (SELECT FROM payment_hold WHERE payment_hold.organization_id = $1
             AND payment_hold.payment_id = payment.id AND payment_hold.released_at IS NULL) AS is_held,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'target', target, 'invoice_id', invoice_id,
-                'deposit_id', deposit_id, 'amount', amount, 'reverses_id', reverses_id,
+                'deposit_id', deposit_id, 'guarantee_id', guarantee_id, 'amount', amount, 'reverses_id', reverses_id,
                 'reason', reason, 'recorded_at', recorded_at)
                 ORDER BY id), '[]')
          FROM allocation
@@ -99,8 +103,9 @@ _LIST_PAYMENTS = """
     SELECT payment.id, payment.method, account.name AS account, payment.intent_id, payment.amount,
         payment.provider_reference, payment.bank_reference, payment.occurred_at, payment.recorded_at,
         jsonb_build_object('on_invoices', position.on_invoices, 'on_deposits', position.on_deposits,
-            'credit', position.credit, 'unallocated', position.unallocated,
-            'refund_reserved', position.refund_reserved, 'refunded', position.refunded) AS position,
+            'on_guarantees', position.on_guarantees, 'credit', position.credit,
+            'unallocated', position.unallocated, 'refund_reserved', position.refund_reserved,
+            'refunded', position.refunded) AS position,
         EXISTS (SELECT FROM payment_hold WHERE payment_hold.organization_id = $1
             AND payment_hold.payment_id = payment.id AND payment_hold.released_at IS NULL) AS is_held
     FROM payment

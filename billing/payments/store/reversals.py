@@ -26,6 +26,7 @@ from billing.payments.domain.payment import AllocationTarget, ReversalReason
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import ActiveAllocation, AllocationReversal, LockedPayment, Outflow
 from billing.payments.store.deposits import lock_deposits, lock_requests, update_deposits
+from billing.payments.store.guarantee_receivables import lock_receivables_of_payments, update_receivables
 from billing.payments.store.intent_rows import intent_of
 
 # Search order: the money's own names; else the newest payment under the code from which this much has not left yet, of
@@ -128,7 +129,7 @@ _LOCK_POSITION = """
 # After the position is locked, in a later statement: no other transaction adds to these any more.
 _ACTIVE_ALLOCATIONS = """
     SELECT allocation.id, allocation.target, allocation.amount, allocation.invoice_id, allocation.deposit_id,
-        coalesce(bill.visit_id, advance.visit_id) AS visit_id
+        allocation.guarantee_id, coalesce(bill.visit_id, advance.visit_id, promised.visit_id) AS visit_id
     FROM allocation
     LEFT JOIN LATERAL (
         SELECT visit_id FROM invoice WHERE invoice.organization_id = $1 AND invoice.id = allocation.invoice_id
@@ -136,6 +137,10 @@ _ACTIVE_ALLOCATIONS = """
     LEFT JOIN LATERAL (
         SELECT visit_id FROM deposit WHERE deposit.organization_id = $1 AND deposit.id = allocation.deposit_id
     ) AS advance ON true
+    LEFT JOIN LATERAL (
+        SELECT visit_id FROM guarantee_receivable AS receivable
+        WHERE receivable.organization_id = $1 AND receivable.guarantee_id = allocation.guarantee_id
+    ) AS promised ON true
     WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.reverses_id IS NULL
         AND allocation.target <> 'refund'
         AND NOT EXISTS (SELECT FROM allocation AS reversal
@@ -147,7 +152,7 @@ _ACTIVE_ALLOCATIONS = """
 async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
     """Lock what the money of a payment is allocated to, its intent and its position, and read its active allocations.
 
-    The lock order is invoices, deposits, request, intent, position.
+    The lock order is invoices, deposits, request, guarantees, intent, position.
     """
     invoices: dict[InvoiceId, Invoice] = {
         InvoiceId(row["id"]): invoice_of(row) for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
@@ -156,6 +161,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
     deposits = await lock_deposits(tx, [each["deposit_id"] for each in named]) if named else {}
     request_id = await tx.fetchval(_REQUEST_OF_PAYMENT, tx.organization_id, payment_id) if named else None
     requests = await lock_requests(tx, [request_id]) if request_id is not None else {}
+    receivables = await lock_receivables_of_payments(tx, [payment_id])
     row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, payment_id)
     intent: Intent | None = None
     if row is not None:
@@ -173,6 +179,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
                 part["invoice_id"],
                 None if part["visit_id"] is None else VisitId(part["visit_id"]),
                 part["deposit_id"],
+                part["guarantee_id"],
             )
             for part in active
         ],
@@ -180,26 +187,28 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
         intent=intent,
         deposits=deposits,
         request=next(iter(requests.values()), None),
+        receivables=receivables,
     )
 
 
 _WRITE_REVERSAL = """
     WITH reversal AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reverses_id,
-            reason, recorded_at)
-        SELECT $1, t.reversal_id, $2, t.target, t.invoice_id, t.deposit_id, t.amount, t.reverses_id,
-            $19, $3
-        FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::bigint[])
-            AS t (reversal_id, reverses_id, target, invoice_id, deposit_id, amount)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount,
+            reverses_id, reason, recorded_at)
+        SELECT $1, t.reversal_id, $2, t.target, t.invoice_id, t.deposit_id, t.guarantee_id, t.amount, t.reverses_id,
+            $22, $3
+        FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::uuid[], $10::bigint[])
+            AS t (reversal_id, reverses_id, target, invoice_id, deposit_id, guarantee_id, amount)
     ), remainder AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reason,
-            recorded_at)
-        SELECT $1, t.id, $2, t.target, t.invoice_id, t.deposit_id, t.amount, 'remainder_of_reversal', $3
-        FROM unnest($10::uuid[], $11::text[], $12::uuid[], $13::uuid[], $14::bigint[])
-            AS t (id, target, invoice_id, deposit_id, amount)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, guarantee_id, amount,
+            reason, recorded_at)
+        SELECT $1, t.id, $2, t.target, t.invoice_id, t.deposit_id, t.guarantee_id, t.amount, 'remainder_of_reversal', $3
+        FROM unnest($11::uuid[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[], $16::bigint[])
+            AS t (id, target, invoice_id, deposit_id, guarantee_id, amount)
     )
-    UPDATE payment_position SET on_invoices = on_invoices - $15, on_deposits = on_deposits - $16, credit = credit - $17,
-        unallocated = unallocated - $18, refunded = refunded + $15 + $16 + $17 + $18
+    UPDATE payment_position SET on_invoices = on_invoices - $17, on_deposits = on_deposits - $18,
+        on_guarantees = on_guarantees - $19, credit = credit - $20, unallocated = unallocated - $21,
+        refunded = refunded + $17 + $18 + $19 + $20 + $21
     WHERE organization_id = $1 AND payment_id = $2
 """
 
@@ -232,6 +241,7 @@ async def write_reversal(
             one.allocation.target.value,
             one.allocation.invoice_id,
             one.allocation.deposit_id,
+            one.allocation.guarantee_id,
             one.allocation.amount,
         )
         for one in reversal.parts
@@ -242,6 +252,7 @@ async def write_reversal(
             one.allocation.target.value,
             one.allocation.invoice_id,
             one.allocation.deposit_id,
+            one.allocation.guarantee_id,
             one.allocation.amount - one.amount,
         )
         for one in reversal.parts
@@ -252,10 +263,11 @@ async def write_reversal(
         tx.organization_id,
         reversal.payment_id,
         at,
-        *columns(reversals, 6),
-        *columns(remainders, 5),
+        *columns(reversals, 7),
+        *columns(remainders, 6),
         sums[AllocationTarget.INVOICE],
         sums[AllocationTarget.DEPOSIT],
+        sums[AllocationTarget.GUARANTEE],
         sums[AllocationTarget.CREDIT],
         sums[AllocationTarget.UNALLOCATED],
         reason.value,
@@ -266,6 +278,7 @@ async def write_reversal(
         *columns([(one.id, one.version, one.allocated, one.owed) for one in reversal.invoices], 4),
     )
     await update_deposits(tx, reversal.deposits)
+    await update_receivables(tx, reversal.receivables)
     if reversal.intent is not None:
         intent = reversal.intent
         intent_id: IntentId = intent.id

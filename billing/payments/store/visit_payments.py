@@ -24,11 +24,14 @@ PAYMENTS_OF_VISIT = """
     SELECT payment_id FROM used
     WHERE NOT EXISTS (SELECT FROM payment_hold AS hold WHERE hold.organization_id = $1
         AND hold.payment_id = used.payment_id AND hold.released_at IS NULL)
+        AND NOT EXISTS (SELECT FROM guarantee_payment AS of_payer WHERE of_payer.organization_id = $1
+            AND of_payer.payment_id = used.payment_id)
     GROUP BY payment_id HAVING coalesce(bool_and(used.visit_id = {visit_id}), true) ORDER BY payment_id
 """
 """The payments of the visit `{visit_id}`, an expression, that are and were on no other visit and are not held.
 
-One that came late may be on no visit: all of it is credit. `$1` is the organization.
+Money of a payer for guarantees is not among them. One that came late may be on no visit: all of it is credit. `$1` is
+the organization.
 """
 
 _PAYMENTS_OF_VISIT = PAYMENTS_OF_VISIT.format(visit_id="$2")

@@ -37,6 +37,7 @@ class DecisionAction(StrEnum):
     """
 
     ASSIGN = "assign"
+    ASSIGN_TO_PAYER = "assign_to_payer"
     RELEASE_HOLD = "release_hold"
     DECLARE_DUPLICATE = "declare_duplicate"
     REFUND = "refund"

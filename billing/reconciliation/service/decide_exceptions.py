@@ -1,7 +1,7 @@
 """Decide exceptions: record what a person decided and why, and revert it while its accounting day is open.
 
-The money of each action is in `place_money.py`, its reversal in `reverting.py`. Source: docs/reconciliation.md,
-Exceptions.
+The money of each action is in `place_money.py` and `assign_payer.py`, its reversal in `reverting.py`. Source:
+docs/reconciliation.md, Exceptions.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,14 +19,23 @@ from billing.ledger.store.days import read_day
 from billing.payments.domain.refund import RefundWay
 from billing.payments.service.context import PaymentContext
 from billing.reconciliation.domain.exception_case import (
+    Decision,
     DecisionAction,
     DecisionFinal,
     latest_standing,
     read_reason,
 )
 from billing.reconciliation.domain.match_rules import AlreadyMatched
-from billing.reconciliation.service.accept_difference import accept_difference
-from billing.reconciliation.service.decide_lines import accept_fee, book_charge, book_line, match_line
+from billing.reconciliation.service.accept_difference import accept_difference, revert_difference
+from billing.reconciliation.service.assign_payer import assign_to_payer, revert_payer_assignment
+from billing.reconciliation.service.decide_lines import (
+    accept_fee,
+    book_charge,
+    book_line,
+    match_line,
+    revert_charge,
+    revert_line_match,
+)
 from billing.reconciliation.service.deciding import Deciding, Effect, NewDecision, require_case
 from billing.reconciliation.service.place_money import (
     assign_money,
@@ -35,7 +44,13 @@ from billing.reconciliation.service.place_money import (
     refund_payment,
     release_held_payment,
 )
-from billing.reconciliation.service.reverting import REVERSALS
+from billing.reconciliation.service.reverting import (
+    revert_assignment,
+    revert_duplicate,
+    revert_refund,
+    revert_release,
+    revert_without_money,
+)
 from billing.reconciliation.service.tracing import open_trace
 from billing.reconciliation.store.decisions import read_decisions
 from billing.visit_accounts.service.refund_sources import require_provider
@@ -51,6 +66,7 @@ Acting = Callable[[Deciding], Awaitable[Effect]]
 
 ACTIONS: Mapping[DecisionAction, Acting] = {
     DecisionAction.ASSIGN: assign_money,
+    DecisionAction.ASSIGN_TO_PAYER: assign_to_payer,
     DecisionAction.RELEASE_HOLD: release_held_payment,
     DecisionAction.DECLARE_DUPLICATE: declare_duplicate,
     DecisionAction.BOOK_PAYMENT: book_line,
@@ -62,6 +78,23 @@ ACTIONS: Mapping[DecisionAction, Acting] = {
     DecisionAction.NO_ACTION: take_no_action,
 }
 """The effect of each action; `refund` is bound to the account of its provider."""
+
+Reverting = Callable[[Deciding, Decision, tuple[Decision, ...]], Awaitable[Effect]]
+
+REVERSALS: Mapping[DecisionAction, Reverting] = {
+    DecisionAction.ASSIGN: revert_assignment,
+    DecisionAction.ASSIGN_TO_PAYER: revert_payer_assignment,
+    DecisionAction.RELEASE_HOLD: revert_release,
+    DecisionAction.DECLARE_DUPLICATE: revert_duplicate,
+    DecisionAction.REFUND: revert_refund,
+    DecisionAction.BOOK_CHARGE: revert_charge,
+    DecisionAction.MATCH: revert_line_match,
+    DecisionAction.ACCEPT_FEE: revert_line_match,
+    DecisionAction.ACCEPT_DIFFERENCE: revert_difference,
+    DecisionAction.NO_ACTION: revert_without_money,
+    DecisionAction.CAUSE_GONE: revert_without_money,
+}
+"""How each action is reverted."""
 
 
 async def decide_exception(

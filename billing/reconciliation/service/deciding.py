@@ -49,10 +49,10 @@ MONEY_REASONS = (
 class NewDecision:
     """What a person decides, with the version of the exception that it read.
 
-    `assign` names a visit, and its invoice or deposit request; `amount` and `bank_reference` repeat those of the
-    payment. `refund` names the way and, for a transfer, a destination if the account of the payer is not known.
-    `open_trace` may name the day on which the trace is due. `match` may name the items of the line; without them it is
-    the item that was found.
+    `assign` names a visit, and its invoice or deposit request; `assign_to_payer` names the payer, and may name its
+    guarantees; `amount` and `bank_reference` repeat those of the payment. `refund` names the way and, for a transfer, a
+    destination if the account of the payer is not known. `open_trace` may name the day on which the trace is due.
+    `match` may name the items of the line; without them it is the item that was found.
     """
 
     action: DecisionAction
@@ -61,6 +61,8 @@ class NewDecision:
     visit_id: VisitId | None = None
     invoice_id: InvoiceId | None = None
     deposit_request_id: DepositRequestId | None = None
+    payer: str = ""
+    guarantee_ids: Sequence[UUID] = ()
     amount: Dong | None = None
     bank_reference: str = ""
     way: RefundWay | None = None

@@ -46,10 +46,10 @@ async def assign_money(deciding: Deciding) -> Effect:
     target = await lock_decided_target(deciding)
     allocations = await lock_allocations(tx, [payment_id])
     await deciding.lock()
-    sources = _free(allocations)
+    sources = find_free(allocations)
     amount = Dong(sum(part.amount for part in sources))
-    await _require_same_payment(deciding, amount)
-    await _release_for_assignment(deciding)
+    await require_same_payment(deciding, amount)
+    await release_for_assignment(deciding)
     owed = amount if target.invoice is None else target.invoice.owed
     placed = Dong(min(amount, owed))
     if placed == 0:
@@ -61,10 +61,10 @@ async def assign_money(deciding: Deciding) -> Effect:
         deposit_id=None if target.deposit is None else target.deposit.id,
         visit_id=new.visit_id,
     )
-    entries, rest = await _move(deciding, sources, placed, destination)
+    entries, rest = await move_parts(deciding, sources, placed, destination)
     if rest and rest[0].target is AllocationTarget.UNALLOCATED:
         credit = Destination(target=AllocationTarget.CREDIT, reason=MoveReason.ASSIGNED, visit_id=new.visit_id)
-        more, _ = await _move(deciding, rest, Dong(amount - placed), credit)
+        more, _ = await move_parts(deciding, rest, Dong(amount - placed), credit)
         entries += more
     after = target.after(placed)
     await write_target(tx, after)
@@ -150,7 +150,7 @@ async def refund_payment(deciding: Deciding, *, account_id: ProviderAccountId | 
     await lock_deposits(tx, await find_deposits_of(tx, [payment_id]))
     allocations = await lock_allocations(tx, [payment_id])
     await deciding.lock()
-    free = Dong(sum(part.amount for part in _free(allocations)))
+    free = Dong(sum(part.amount for part in find_free(allocations)))
     new = new_refund(deciding, free)
     refund = await open_refund(tx, deciding.context, new, account_id=account_id, actor=deciding.actor)
     if new.amount == free:
@@ -173,13 +173,13 @@ def new_refund(deciding: Deciding, free: Dong) -> NewRefund:
     return refund
 
 
-def _free(allocations: Sequence[PartAllocation]) -> list[PartAllocation]:
+def find_free(allocations: Sequence[PartAllocation]) -> list[PartAllocation]:
     """The unallocated parts of a payment, or else its credit."""
     unallocated = [part for part in allocations if part.target is AllocationTarget.UNALLOCATED]
     return unallocated or [part for part in allocations if part.target is AllocationTarget.CREDIT]
 
 
-async def _require_same_payment(deciding: Deciding, free: Dong) -> None:
+async def require_same_payment(deciding: Deciding, free: Dong) -> None:
     """Compare what the person states with the payment: equal amount and bank reference. Raises PaymentDiffers."""
     new = deciding.new
     if free == 0:
@@ -191,7 +191,7 @@ async def _require_same_payment(deciding: Deciding, free: Dong) -> None:
         raise PaymentDiffers("the payment has another bank reference; compare both papers", field="bank_reference")
 
 
-async def _release_for_assignment(deciding: Deciding) -> None:
+async def release_for_assignment(deciding: Deciding) -> None:
     """Release the hold where the decided exception is the probable duplicate. Raises PaymentHeld for another one."""
     tx, payment_id = deciding.tx, deciding.payment_id
     if await find_held_with(tx, payment_id) is None:
@@ -201,7 +201,7 @@ async def _release_for_assignment(deciding: Deciding) -> None:
     await release_hold(tx, payment_id, at=deciding.context.clock())
 
 
-async def _move(
+async def move_parts(
     deciding: Deciding, sources: Sequence[PartAllocation], amount: Dong, destination: Destination
 ) -> tuple[tuple[DecisionEntry, ...], list[PartAllocation]]:
     """Move an amount of locked parts; returns the entries of the decision, and what of the parts is left."""

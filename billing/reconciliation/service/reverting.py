@@ -3,7 +3,7 @@
 Each locks the money, then the exception, then acts. Source: docs/reconciliation.md, Exceptions.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Sequence
 
 from billing.core.ids import AllocationId
 from billing.core.money import Dong
@@ -18,8 +18,6 @@ from billing.payments.store.allocations import lock_allocations
 from billing.payments.store.holds import hold_again, restore_unallocated
 from billing.payments.store.refunds import read_refund
 from billing.reconciliation.domain.exception_case import Decision, DecisionAction, DecisionEntry, DecisionFinal
-from billing.reconciliation.service.accept_difference import revert_difference
-from billing.reconciliation.service.decide_lines import revert_charge, revert_line_match
 from billing.reconciliation.service.deciding import Deciding, Effect
 from billing.reconciliation.service.place_money import find_account_of, lock_decided_target, write_target
 from billing.visit_accounts.service.collecting import Target, announce_target
@@ -34,15 +32,9 @@ async def revert_assignment(deciding: Deciding, decision: Decision, decisions: t
     """
     tx = deciding.tx
     target = await lock_decided_target(deciding)
-    allocations = {part.id: part for part in await lock_allocations(tx, [deciding.payment_id])}
+    allocations = await lock_allocations(tx, [deciding.payment_id])
     await deciding.lock_for_revert()
-    sources: list[PartAllocation] = []
-    for entry in decision.entries:
-        assert entry.allocation_id is not None, "an assignment names its allocations"
-        part = allocations.get(entry.allocation_id)
-        if part is None or part.amount != entry.amount:
-            raise DecisionFinal("a part of this money has been moved or refunded since")
-        sources.append(part)
+    sources = find_assigned(decision, allocations)
     amount = Dong(sum(part.amount for part in sources))
     source = decision.entries[0].source
     assert source is not None, "an assignment names what the money was"
@@ -60,11 +52,23 @@ async def revert_assignment(deciding: Deciding, decision: Decision, decisions: t
     after = _without(target, Dong(on_target))
     await write_target(tx, after)
     await announce_target(tx, deciding.context, after, Dong(-on_target))
-    if deciding.case.reason is ExceptionReason.PROBABLE_DUPLICATE and not _was_released_before(decision, decisions):
-        await hold_again(tx, deciding.payment_id)
+    await hold_as_before(deciding, decision, decisions)
     return Effect(
         entries=tuple(DecisionEntry(entry_id=entry_id, amount=move.amount) for move in moves), is_closing=False
     )
+
+
+def find_assigned(decision: Decision, allocations: Sequence[PartAllocation]) -> list[PartAllocation]:
+    """The parts that a decision has assigned, as they stand. Raises DecisionFinal where one has moved on."""
+    by_id = {part.id: part for part in allocations}
+    found: list[PartAllocation] = []
+    for entry in decision.entries:
+        assert entry.allocation_id is not None, "an assignment names its allocations"
+        part = by_id.get(entry.allocation_id)
+        if part is None or part.amount != entry.amount:
+            raise DecisionFinal("a part of this money has been moved or refunded since")
+        found.append(part)
+    return found
 
 
 def _without(target: Target, amount: Dong) -> Target:
@@ -74,6 +78,12 @@ def _without(target: Target, amount: Dong) -> Target:
         deposit=None if target.deposit is None else target.deposit.give_back(amount),
         request=target.request,
     )
+
+
+async def hold_as_before(deciding: Deciding, decision: Decision, decisions: tuple[Decision, ...]) -> None:
+    """Hold the payment again where the reverted decision has released it."""
+    if deciding.case.reason is ExceptionReason.PROBABLE_DUPLICATE and not _was_released_before(decision, decisions):
+        await hold_again(deciding.tx, deciding.payment_id)
 
 
 def _was_released_before(decision: Decision, decisions: tuple[Decision, ...]) -> bool:
@@ -129,20 +139,3 @@ async def revert_without_money(deciding: Deciding, _decision: Decision, _decisio
     """Open the exception again after a decision that moved nothing."""
     await deciding.lock_for_revert()
     return Effect(is_closing=False)
-
-
-Reverting = Callable[[Deciding, Decision, tuple[Decision, ...]], Awaitable[Effect]]
-
-REVERSALS: Mapping[DecisionAction, Reverting] = {
-    DecisionAction.ASSIGN: revert_assignment,
-    DecisionAction.RELEASE_HOLD: revert_release,
-    DecisionAction.DECLARE_DUPLICATE: revert_duplicate,
-    DecisionAction.REFUND: revert_refund,
-    DecisionAction.BOOK_CHARGE: revert_charge,
-    DecisionAction.MATCH: revert_line_match,
-    DecisionAction.ACCEPT_FEE: revert_line_match,
-    DecisionAction.ACCEPT_DIFFERENCE: revert_difference,
-    DecisionAction.NO_ACTION: revert_without_money,
-    DecisionAction.CAUSE_GONE: revert_without_money,
-}
-"""How each action is reverted."""

@@ -57,10 +57,15 @@ class CollectedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """A collection for one visit. `amount` is what is to be collected; for an advance it is needed."""
+    """A collection for one visit, or of a payer for its guarantees. `amount` is what is to be collected.
 
-    visit_id: VisitId
+    An advance states it. `guarantee_ids` are those that the payer pays; none: all that it owes for.
+    """
+
+    visit_id: VisitId | None = None
     parts: Sequence[CollectedPart]
+    payer: str = ""
+    guarantee_ids: Sequence[UUID] = ()
     deposit_request_id: DepositRequestId | None = None
     invoice_id: InvoiceId | None = None
     amount: Dong | None = None
@@ -78,7 +83,10 @@ class Collection:
         """Check what the parts need. Raises InvalidValue, AmountMismatch."""
         if self.deposit_request_id is not None and self.invoice_id is not None:
             raise InvalidValue("collect for a deposit request or for an invoice, not for both", field="invoice_id")
-        if self.deposit_request_id is None and self.invoice_id is None and self.amount is None:
+        if self.payer and self.of_method(PartMethod.PROVIDER):
+            raise InvalidValue("money that came before is assigned to its payer by its exception", field="parts")
+        is_advance = self.deposit_request_id is None and self.invoice_id is None and not self.payer
+        if is_advance and self.amount is None:
             raise InvalidValue("an advance states its amount", field="amount")
         if not 1 <= len(self.parts) <= _PARTS_MAX:
             raise InvalidValue(f"a receipt has 1 to {_PARTS_MAX} parts", field="parts")

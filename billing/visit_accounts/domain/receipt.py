@@ -27,6 +27,7 @@ class Purpose(StrEnum):
 
     DEPOSIT = "deposit"
     INVOICE = "invoice"
+    GUARANTEE = "guarantee"
     REFUND = "refund"
     RETURNED_DEPOSIT = "returned_deposit"
     CASH = "cash"

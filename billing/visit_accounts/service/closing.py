@@ -45,6 +45,7 @@ from billing.payments.service.deposit_requests import write_request_changes
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.allocations import lock_visit_allocations
 from billing.payments.store.deposits import lock_deposit_of_visit, lock_open_requests, update_deposits
+from billing.payments.store.guarantee_receivables import lock_receivables_of_visit
 from billing.payments.store.visit_payments import find_payments_of_visit
 from billing.visit_accounts.domain.account import AccountState, VisitAccount
 from billing.visit_accounts.domain.final_bill import FinalBill, MoneyOwed, bill_amounts
@@ -171,9 +172,11 @@ async def _lock(tx: Transaction, account: VisitAccount) -> _Locked:
     deposit = await lock_deposit_of_visit(tx, account.visit_id)
     requests = [] if deposit is None else await lock_open_requests(tx, deposit.id)
     bearers = await lock_bearers(tx, account.visit_id)
+    receivables = await lock_receivables_of_visit(tx, account.visit_id)
     intents = [] if deposit is None else await lock_open_intents_of_deposit(tx, deposit.id)
+    invoice_ids = [invoice.id for invoice in invoices]
     parts = await lock_visit_allocations(
-        tx, [invoice.id for invoice in invoices], None if deposit is None else deposit.id
+        tx, invoice_ids, None if deposit is None else deposit.id, [one.guarantee_id for one in receivables]
     )
     own = set(await find_payments_of_visit(tx, account.visit_id))
     credit = [part for part in parts if part.target is AllocationTarget.CREDIT and part.payment_id in own]

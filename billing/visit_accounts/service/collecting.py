@@ -27,6 +27,7 @@ from billing.ledger.domain.accounts import (
 )
 from billing.ledger.store.journal import write_message
 from billing.payments.domain.deposit import Deposit, DepositClosed, DepositRequest
+from billing.payments.domain.guarantee_receivable import GuaranteeReceivable
 from billing.payments.domain.reallocation import PartAllocation
 from billing.payments.service.allocation import CounterTarget, receive_counter_payment
 from billing.payments.service.context import PaymentContext
@@ -54,6 +55,7 @@ from billing.visit_accounts.domain.shift import Drawer, ShiftEvent, ShiftEventKi
 from billing.visit_accounts.service.cash import CashMovement, issue_receipt, lock_own_drawer, move_cash
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.service.numbering import take_numbers
+from billing.visit_accounts.service.payer_collecting import lock_owed, pay_with_taken, record_payer
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.card_terminals import CardSlip, add_slip, read_terminals
 from billing.visit_accounts.store.charges import lock_charges
@@ -83,15 +85,18 @@ class PaperNumber:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where collected money goes, locked: an invoice, or a deposit with the request that it pays."""
+    """Where collected money goes, locked: an invoice, a deposit with the request that it pays, or what a payer owes."""
 
     invoice: Invoice | None = None
     deposit: Deposit | None = None
     request: DepositRequest | None = None
+    receivables: Sequence[GuaranteeReceivable] = ()
 
     @property
     def purpose(self) -> Purpose:
         """The purpose of its receipt."""
+        if self.receivables:
+            return Purpose.GUARANTEE
         return Purpose.DEPOSIT if self.invoice is None else Purpose.INVOICE
 
     def owed(self, collection: Collection) -> Dong:
@@ -109,11 +114,11 @@ class Target:
         return self.deposit is not None and part.deposit_id == self.deposit.id
 
     def after(self, amount: Dong) -> "Target":
-        """The target after money was allocated to it."""
-        return Target(
+        """The target after money was allocated to it; a payer's money is credit until it is paid."""
+        return replace(
+            self,
             invoice=None if self.invoice is None else self.invoice.allocate(amount),
             deposit=None if self.deposit is None else self.deposit.receive(amount),
-            request=self.request,
         )
 
 
@@ -169,9 +174,14 @@ async def collect(
         parts.append(ReceiptPart(method=PartMethod.ROUNDING, amount=-rounding))
     await announce_target(tx, context, taking.target, collection.taken)
     receipt = replace(receipt, parts=(*parts, *provider_parts))
-    head = await read_print_head(tx, receipt)
-    printed = head if cash is None else {**head, "tendered": cash.amount + rounding + change, "change": change}
+    printed = await read_print_head(tx, receipt)
+    if collection.payer:
+        printed = await pay_with_taken(tx, context, collection.payer, receipt, target.receivables, actor=actor)
+    if cash is not None:
+        printed |= {"tendered": cash.amount + rounding + change, "change": change}
     await issue_receipt(tx, context, receipt, printed=printed, actor=actor)
+    if collection.payer:
+        await record_payer(tx, context, collection.payer, receipt, actor=actor)
     return receipt
 
 
@@ -194,7 +204,9 @@ def _with_rounding(part: ReceiptPart, rounding: int) -> ReceiptPart:
 
 
 async def lock_target(tx: Transaction, collection: Collection) -> Target:
-    """Lock what a collection pays. Raises NotFound, InvoiceNotIssued, DepositClosed."""
+    """Lock what a collection pays. Raises NotFound, InvoiceNotIssued, DepositClosed, GuaranteesPaid."""
+    if collection.payer:
+        return Target(receivables=await lock_owed(tx, collection.payer, collection.guarantee_ids))
     if collection.invoice_id is not None:
         invoice = (await lock_invoices(tx, [collection.invoice_id])).get(collection.invoice_id)
         if invoice is None or invoice.visit_id != collection.visit_id:
@@ -202,6 +214,7 @@ async def lock_target(tx: Transaction, collection: Collection) -> Target:
         if invoice.state is not InvoiceState.ISSUED:
             raise InvoiceNotIssued(f"invoice {invoice.number} is {invoice.state}", field="invoice_id")
         return Target(invoice=invoice)
+    assert collection.visit_id is not None, "a collection without a payer is for a visit"
     account = await lock_account(tx, collection.visit_id)
     if account is None:
         raise NotFound("no open visit with this id", field="visit_id")

@@ -26,6 +26,7 @@ from billing.payments.domain.reallocation import PartAllocation
 from billing.payments.service.allocation import apply_credit, free_invoice
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import invoice_message
+from billing.visit_accounts.service.guarantee_receivables import follow_final_bill
 
 _ENTRY_OF = {
     CorrectionKind.PRICE: EntryKind.INVOICE_CORRECTED,
@@ -68,6 +69,7 @@ async def correct_invoices(
             for posting in invoice_corrected(one, visit_id=made.visit_id)
         ]
         await post_entry(tx, context, entry, postings, actor=actor)
+    await follow_final_bill(tx, context, made.visit_id, made.corrections, actor=actor)
     corrected = await pay_with_credit(tx, context, corrected, freed, actor)
     before = {invoice.id: invoice.version for invoice in invoices}
     for invoice in corrected:

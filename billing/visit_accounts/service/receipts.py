@@ -6,6 +6,7 @@ credit of the patient: a payment is immutable. Source: docs/design.md §2, Recei
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.errors import NotFound, Refused
@@ -20,14 +21,16 @@ from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.domain.deposit import Deposit, DepositRequest
+from billing.payments.domain.guarantee_receivable import GuaranteeReceivable
 from billing.payments.domain.payment import AllocationTarget
-from billing.payments.domain.reallocation import Destination, MoveReason, PartAllocation
+from billing.payments.domain.reallocation import Destination, Move, MoveReason, PartAllocation
 from billing.payments.service.allocation import move_money
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.deposit_requests import apply_to_request
 from billing.payments.service.webhook_messages import invoice_message
 from billing.payments.store.allocations import end_refund, lock_allocations
 from billing.payments.store.deposits import lock_deposits, lock_requests, update_deposits
+from billing.payments.store.guarantee_receivables import lock_receivables_of_payments, update_receivables
 from billing.visit_accounts.domain.receipt import (
     Direction,
     PartMethod,
@@ -77,21 +80,34 @@ class _Target:
     deposit: Deposit | None
     requests: Sequence[tuple[DepositRequest, Dong]]
     allocations: Sequence[PartAllocation]
+    receivables: Mapping[UUID, GuaranteeReceivable]
 
     def sources(self, part: ReceiptPart, amount: Dong) -> list[PartAllocation]:
         """What of a payment is still on the target. Raises ReceiptMoneyUsed where it is less than the part."""
-        found = [
-            each
-            for each in self.allocations
-            if each.payment_id == part.payment_id
-            and (
-                (self.invoice is not None and each.invoice_id == self.invoice.id)
-                or (self.deposit is not None and each.deposit_id == self.deposit.id)
-            )
-        ]
+        found = [each for each in self.allocations if each.payment_id == part.payment_id and self._has(each)]
         if sum(each.amount for each in found) < amount:
             raise ReceiptMoneyUsed("the money of this receipt has moved on; return it by a refund")
         return found
+
+    def by_visit(self, parts: Sequence[PartAllocation]) -> list[tuple[VisitId | None, list[PartAllocation]]]:
+        """Parts of one payment with the visit that their posting names: for a payer that of each guarantee."""
+        found: list[tuple[VisitId | None, list[PartAllocation]]] = []
+        for part in parts:
+            receivable = None if part.guarantee_id is None else self.receivables[part.guarantee_id]
+            visit_id = self.visit_id if receivable is None else receivable.visit_id
+            if found and found[-1][0] == visit_id:
+                found[-1][1].append(part)
+            else:
+                found.append((visit_id, [part]))
+        return found
+
+    def _has(self, part: PartAllocation) -> bool:
+        """Whether an allocation is on the target; a receipt of a payer has its guarantees, and its credit."""
+        if self.invoice is not None:
+            return part.invoice_id == self.invoice.id
+        if self.deposit is not None:
+            return part.deposit_id == self.deposit.id
+        return part.target in (AllocationTarget.GUARANTEE, AllocationTarget.CREDIT)
 
 
 async def find_receipt(
@@ -152,8 +168,8 @@ async def void_issued_receipt(
     """Void a receipt of a shift that is still open; another person than its cashier approves.
 
     Cash leaves the drawer and the target: D deposit or receivable · C refund in transit · C drawer. Other money becomes
-    credit of the patient. Raises NotFound, ReceiptAlreadyVoid, ReceiptOfRefund, ShiftNotOpen, ReceiptMoneyUsed,
-    NotEnoughCash, SecondPersonRequired, PersonNeeded, InvalidValue.
+    credit of the patient, or of the payer. Raises NotFound, ReceiptAlreadyVoid, ReceiptOfRefund, ShiftNotOpen,
+    ReceiptMoneyUsed, NotEnoughCash, SecondPersonRequired, PersonNeeded, InvalidValue.
     """
     why = read_reason(reason, field="reason")
     async with context.database.transaction(organization_id, posting=True) as tx:
@@ -198,6 +214,7 @@ async def _lock_target(tx: Transaction, receipt: Receipt) -> _Target:
     payment_ids = [part.payment_id for part in receipt.parts if part.payment_id is not None]
     amounts = _amounts_by_request(receipt, await read_requests_of_payments(tx, payment_ids))
     locked = await lock_requests(tx, list(amounts))
+    receivables = await lock_receivables_of_payments(tx, payment_ids)
     allocations = await lock_allocations(tx, payment_ids)
     return _Target(
         visit_id=receipt.visit_id,
@@ -205,6 +222,7 @@ async def _lock_target(tx: Transaction, receipt: Receipt) -> _Target:
         deposit=deposit,
         requests=[(locked[request_id], amount) for request_id, amount in sorted(amounts.items())],
         allocations=allocations,
+        receivables=receivables,
     )
 
 
@@ -226,30 +244,29 @@ async def _take_from_target(
     tx: Transaction, context: PaymentContext, receipt: Receipt, target: _Target, *, actor: Actor
 ) -> None:
     """Move the money of every part away from its target: cash to the refund that leaves now, the rest to credit."""
+    receivables = dict(target.receivables)
     for part in receipt.parts:
         if part.payment_id is None:
             continue
         is_cash = part.method is PartMethod.CASH
-        destination = Destination(
-            target=AllocationTarget.REFUND if is_cash else AllocationTarget.CREDIT,
-            reason=MoveReason.RECEIPT_VOIDED,
-            visit_id=target.visit_id,
-        )
-        amount = receipt.credited(part)
-        sources = target.sources(part, amount)
-        moves = await move_money(tx, context, sources, amount, destination, actor=actor)
+        rest = receipt.credited(part)
+        moves: list[Move] = []
+        for visit_id, sources in target.by_visit(target.sources(part, rest)):
+            destination = Destination(
+                target=AllocationTarget.REFUND if is_cash else AllocationTarget.CREDIT,
+                reason=MoveReason.RECEIPT_VOIDED,
+                visit_id=visit_id,
+            )
+            amount = Dong(min(rest, sum(each.amount for each in sources)))
+            moves += await move_money(tx, context, sources, amount, destination, actor=actor)
+            rest = Dong(rest - amount)
+        for move in moves:
+            if move.source.guarantee_id is not None:
+                owed_again = receivables[move.source.guarantee_id].give_back(move.amount)
+                receivables[move.source.guarantee_id] = owed_again
         if is_cash:
-            reserved = [
-                PartAllocation(
-                    id=move.moved_id,
-                    payment_id=move.source.payment_id,
-                    target=AllocationTarget.REFUND,
-                    amount=move.amount,
-                )
-                for move in moves
-            ]
-            ended = [AllocationId(context.ids.new()) for _ in reserved]
-            await end_refund(tx, reserved, ended, at=context.clock())
+            await _end_refunds(tx, context, moves)
+    await update_receivables(tx, [one for key, one in receivables.items() if one != target.receivables[key]])
     if target.invoice is not None:
         invoice = target.invoice.deallocate(receipt.amount)
         await update_invoices(tx, [invoice])
@@ -265,6 +282,17 @@ async def _take_from_target(
         if held < await read_received_for_lines(tx, target.deposit.visit_id):
             raise ReceiptMoneyUsed("the money of this receipt pays ordered lines; return them by a refund first")
         await update_clearance(tx, context, target.deposit.visit_id)
+
+
+async def _end_refunds(tx: Transaction, context: PaymentContext, moves: Sequence[Move]) -> None:
+    """The cash of moved money leaves now."""
+    reserved = [
+        PartAllocation(
+            id=move.moved_id, payment_id=move.source.payment_id, target=AllocationTarget.REFUND, amount=move.amount
+        )
+        for move in moves
+    ]
+    await end_refund(tx, reserved, [AllocationId(context.ids.new()) for _ in reserved], at=context.clock())
 
 
 async def _take_from_drawer(

@@ -6,6 +6,7 @@ POST /v1/visits/{id}/collections
         {"method": "transfer", "amount", "bank_account_id", "reference"}, {"method": "provider", "payment_id"}]}
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -54,11 +55,17 @@ class NewCollection(Body):
     amount: int | None = None
 
 
-def read_collection(body: NewCollection, visit_id: VisitId, caller: Caller) -> Collection:
-    """The collection of a body. Raises InvalidBody, NotFound, InvalidValue, and NotPermitted for a transfer."""
-    parts = [_part(part, number) for number, part in enumerate(body.parts)]
+def read_parts(given: Sequence[Part], caller: Caller) -> list[CollectedPart]:
+    """The parts of a collection. Raises InvalidBody, NotFound, InvalidValue, and NotPermitted for a transfer."""
+    parts = [_part(part, number) for number, part in enumerate(given)]
     if any(part.method is PartMethod.TRANSFER for part in parts):
         caller.require(Right.CONFIRM_MANUALLY)
+    return parts
+
+
+def read_collection(body: NewCollection, visit_id: VisitId, caller: Caller) -> Collection:
+    """The collection of a body. Raises what `read_parts` raises."""
+    parts = read_parts(body.parts, caller)
     request_id, invoice_id = body.deposit_request_id, body.invoice_id
     return Collection(
         visit_id=visit_id,

@@ -147,6 +147,8 @@ class AssignBody(Body):
 class DecideBody(Body):
     """A decision. `assign` names a visit, and its invoice or deposit request; it repeats amount and bank reference.
 
+    `assign_to_payer` names the payer, and may name its guarantees; it repeats amount and bank reference too.
+
     `refund` names a way; `destination` is the account of a transfer if the payer's is not known. `open_trace` may name
     the day on which the bank trace is due.
     """
@@ -157,6 +159,8 @@ class DecideBody(Body):
     visit_id: str | None = None
     invoice_id: str | None = None
     deposit_request_id: str | None = None
+    payer: str = ""
+    guarantee_ids: list[str] = Field(default_factory=list)
     amount: int | None = None
     bank_reference: str = ""
     way: Annotated[RefundWay, Field(strict=False)] | None = None
@@ -311,6 +315,8 @@ def _new_decision(body: DecideBody) -> NewDecision:
         deposit_request_id=None
         if body.deposit_request_id is None
         else DepositRequestId(read_id(body.deposit_request_id, field="deposit_request_id")),
+        payer=body.payer,
+        guarantee_ids=[read_id(each, field="guarantee_ids") for each in body.guarantee_ids],
         amount=None if body.amount is None else dong(body.amount),
         bank_reference=body.bank_reference,
         way=body.way,

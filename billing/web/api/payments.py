@@ -29,6 +29,7 @@ class PositionDocument(Document):
 
     on_invoices: int
     on_deposits: int
+    on_guarantees: int
     credit: int
     unallocated: int
     refund_reserved: int
@@ -61,6 +62,7 @@ class AllocationDocument(Document):
     target: Annotated[str, enum_schema(AllocationTarget)]
     invoice_id: Text | None
     deposit_id: Text | None
+    guarantee_id: Text | None
     amount: int
     reverses_id: Text | None
     reason: Annotated[str, enum_schema((*AllocationReason, *ReversalReason, *MoveReason))]

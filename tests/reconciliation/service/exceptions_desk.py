@@ -95,8 +95,8 @@ class ExceptionDesk:
     async def position(self, payment_id: PaymentId) -> dict[str, int]:
         """The parts of a payment that are not 0."""
         [row] = await self.rows(
-            "SELECT on_invoices, on_deposits, credit, unallocated, refund_reserved, refunded FROM payment_position "
-            "WHERE payment_id = $1",
+            "SELECT on_invoices, on_deposits, on_guarantees, credit, unallocated, refund_reserved, refunded "
+            "FROM payment_position WHERE payment_id = $1",
             payment_id,
         )
         return {name: amount for name, amount in dict(row).items() if amount}
