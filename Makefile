@@ -84,6 +84,10 @@ RACES ?= 20
 races: .venv/.installed ## let two terminals do each pair of operations at once: make races RACES=1000
 	@$(RUN) tests.races.races --rounds $(RACES) $(RACES_ARGUMENTS)
 
+.PHONY: screenshots
+screenshots: .venv/.installed ## write a picture of every page of the screens in every state to build/screenshots
+	@VIENPHI_SCREENSHOTS=build/screenshots $(RUN) pytest tests/browser/test_screens.py
+
 SECONDS ?= 60
 .PHONY: fuzz
 fuzz: .venv/.installed ## hurl almost valid bytes at every reader: make fuzz SECONDS=600

@@ -96,6 +96,8 @@ class AppState:
 
 APP_STATE = web.AppKey("app_state", AppState)
 RIGHTS: web.AppKey[Mapping[Any, Right]] = web.AppKey("rights", Mapping)
+SCREEN_PATHS: web.AppKey[frozenset[str]] = web.AppKey("screen_paths", frozenset)
+"""The paths of the screens, as the router writes them."""
 OPENAPI: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
 """Gives the OpenAPI document of the application, which is written once for each process."""
 STATE = web.RequestKey("state", AppState)

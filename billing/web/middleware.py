@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
-from billing.web.app_state import APP_STATE, CALLER, LOG_FIELDS, REQUEST_ID, RIGHTS, STATE, app_state
+from billing.web.app_state import APP_STATE, CALLER, LOG_FIELDS, REQUEST_ID, RIGHTS, SCREEN_PATHS, STATE, app_state
 from billing.web.big_documents import big_body, is_long_file
 from billing.web.client_address import source_address
 from billing.web.facility_limits import limit_answer, limit_request
@@ -82,13 +82,10 @@ def _request_id(request: web.Request) -> str:
     return forwarded or str(app.context.ids.new())
 
 
-_OWN_LIMITS = (
-    *("/v1/", "/callbacks/", "/pay/", "/desk", "/shift", "/finance", "/approvals", "/admin", "/print", "/my/"),
-    *("/kiosk", "/queue", "/device", "/display", "/sign-", "/lock"),
-)
+_OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
 """Handlers below these paths apply the anonymous limits themselves, after authentication or lookup."""
 
-_CHEAP = frozenset({"/", "/healthz", "/static/{name}"})
+_CHEAP = frozenset({"/healthz", "/static/{name}"})
 _DEAR_COST = 8
 
 
@@ -99,6 +96,8 @@ async def _admit(request: web.Request) -> None:
         await anonymous.admit_miss(source_address(request))
     elif not request.path.startswith(_OWN_LIMITS):
         resource = request.match_info.route.resource
+        if resource is not None and resource.canonical in request.config_dict[SCREEN_PATHS]:
+            return  # The guard of the screens limits clients without a session.
         is_cheap = resource is not None and resource.canonical in _CHEAP
         await anonymous.admit_read(source_address(request), cost=1 if is_cheap else _DEAR_COST)
 

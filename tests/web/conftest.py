@@ -31,11 +31,11 @@ HOOKS = {"request": [give_key]}
 
 @asynccontextmanager
 async def serving_site(
-    hospital: DemoHospital, database: DatabaseAddress, app_database: Database
+    hospital: DemoHospital, database: DatabaseAddress, app_database: Database, limits: WebLimits = LIMITS
 ) -> AsyncIterator[Site]:
     context = build_context(app_database)
     async with Intake(context) as intake:
-        application = create_application(context=context, intake=intake, limits=LIMITS)
+        application = create_application(context=context, intake=intake, limits=limits)
         async with (
             serving(application) as address,
             httpx.AsyncClient(

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.web.app_state import app_state
+from billing.web.app_state import SCREEN_PATHS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
 from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
@@ -36,6 +36,7 @@ def add_screens(application: web.Application, routes: Iterable[Route]) -> None:
         _add(application, route, _guarded(route))
     for route in (*OPEN_SCREENS, *DEVICE_SET_UP):
         _add(application, route, _open(route))
+    application[SCREEN_PATHS] = frozenset(route.path for route in (*routes, *OPEN_SCREENS))
     for route in DEVICE_SCREENS:
         _add(application, route, route.handler)
 

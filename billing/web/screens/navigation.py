@@ -12,6 +12,8 @@ from billing.web.screens.session import current_or_none
 _BAR = (
     ("/desk", "nav.desk"),
     ("/shift", "nav.shift"),
+    ("/shift/waiting", "nav.waiting_shifts"),
+    ("/safe", "nav.safe"),
     ("/shift/waiting", "nav.shifts"),
     ("/safe", "nav.safe"),
     ("/finance", "nav.finance"),
@@ -22,6 +24,8 @@ _BAR = (
     ("/finance/prices", "nav.prices"),
     ("/finance/journal", "nav.journal"),
     ("/finance/inbox", "nav.inbox"),
+    ("/finance/wards", "nav.wards"),
+    ("/finance/differences", "nav.differences"),
     ("/admin/users", "nav.users"),
     ("/admin/accounts", "nav.accounts"),
 )

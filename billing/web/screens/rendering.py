@@ -27,7 +27,12 @@ SCREEN_POLICY = (
 )
 """Only our own scripts, styles and fonts; no inline script or style, no other host."""
 
-_HEADERS = {"Content-Security-Policy": SCREEN_POLICY, "Vary": "HX-Request"}
+_HEADERS = {
+    "Content-Security-Policy": SCREEN_POLICY,
+    "Vary": "HX-Request",
+    # With `no-referrer` a browser sends the forms of a page with "Origin: null".
+    "Referrer-Policy": "same-origin",
+}
 _KEY_BYTES = 18
 _BREAKS = "\n\r\t"
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})

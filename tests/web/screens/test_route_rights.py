@@ -5,14 +5,20 @@ A route that a person may use opens a page, or rejects the empty form; it never 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from billing.core.actor import Role
+from billing.db.database import Database
+from billing.web.anonymous import AnonymousLimits
 from billing.web.operation import Route
 from billing.web.screens.routes import SCREENS
 from billing.web.screens.sign_in import OPEN_SCREENS
+from tests.builders import DemoHospital
+from tests.conftest import DatabaseAddress
+from tests.web.conftest import LIMITS, serving_site
 from tests.web.site import UNKNOWN_ID, Site
 from tests.web.staff import Staff, add_desk, signed_in
 from tests.web.test_openapi_examples import record
@@ -109,3 +115,19 @@ async def test_ids_of_another_organization_are_unknown(site: Site, other_organiz
 
                 expected = {404} if route.method == "GET" else {404, 422}
                 assert answer.status_code in expected, (route.method, route.path, answer.status_code)
+
+
+async def test_persons_behind_one_address_are_not_limited_and_clients_without_a_session_are(
+    hospital: DemoHospital, database: DatabaseAddress, app_database: Database
+) -> None:
+    """All desks of a hospital may share an address. A page costs 8 of the 16 that the address has here."""
+    strict = replace(LIMITS, anonymous=AnonymousLimits(reads_per_s=0.01, reads_burst=16, hold_max_s=0.01))
+    async with (
+        serving_site(hospital, database, app_database, strict) as site,
+        signed_in(site, Role.ADMINISTRATOR) as staff,
+    ):
+        persons = [(await staff.client.get("/my/password")).status_code for _ in range(6)]
+        others = [(await site.anonymous_client.get("/sign-in")).status_code for _ in range(4)]
+
+    assert persons == [200] * 6
+    assert others == [200, 200, 429, 429]
