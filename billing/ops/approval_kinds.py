@@ -87,6 +87,15 @@ async def approve_subject(
     await approve_proposal(context, organization_id, found.id, actor=actor)
 
 
+async def reject_subject(
+    context: PaymentContext, organization_id: OrganizationId, kind: ApprovalKind, subject_id: UUID, *, actor: Actor
+) -> None:
+    """Reject the latest proposal for a subject. Raises as `reject_proposal`; NotFound where nothing is proposed."""
+    async with context.database.transaction(organization_id) as tx:
+        found = await find_approval_of(tx, kind, subject_id)
+    await reject_proposal(context, organization_id, found.id, actor=actor)
+
+
 async def find_proposal(context: PaymentContext, organization_id: OrganizationId, approval_id: UUID) -> Approval:
     """One proposal of whatever kind, with its decision. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:

@@ -25,6 +25,9 @@ from billing.tariffs.domain.tariff import TariffState
 from billing.visits.domain.finding import FindingCode
 from billing.visits.formats.visit_json import VISIT_KEYS
 from billing.web.openapi import plain_path
+from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
+from billing.web.screens.routes import SCREENS
+from billing.web.screens.sign_in import OPEN_SCREENS
 from billing.web.server import create_application, serving
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import BANK_BIN
@@ -61,11 +64,13 @@ PAGES = ("/pay/", "/static/")
 
 def operations(site: Site) -> set[tuple[str, str]]:
     """Every method and path of the API that the application answers, also inside its parts; HEAD goes with GET."""
+    screens = {route.path for route in (*SCREENS, *OPEN_SCREENS, *DEVICE_SET_UP, *DEVICE_SCREENS)}
     found = set()
     for route in site.application.router.routes():
         assert isinstance(route.resource, web.Resource)
-        if route.method != "HEAD" and not route.resource.canonical.startswith(PAGES):
-            found.add((route.method.lower(), plain_path(route.resource.canonical)))
+        path = route.resource.canonical
+        if route.method != "HEAD" and not path.startswith(PAGES) and path not in screens:
+            found.add((route.method.lower(), plain_path(path)))
     return found
 
 

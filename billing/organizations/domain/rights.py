@@ -49,6 +49,7 @@ class Right(StrEnum):
     FIND_MONEY = "find_money"
     RECONCILE = "reconcile"
     REFUND = "refund"
+    REQUEST_REFUND = "request_refund"
     PAY_OUT = "pay_out"
     WRITE_OFF = "write_off"
     SET_CHART = "set_chart"
@@ -101,7 +102,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.READ_PRICES: _FINANCE | _AUDITOR,
     Right.READ_CALLBACKS: _FINANCE | _ADMINISTRATOR | _AUDITOR,
     Right.READ_ACCOUNT_CHANGES: _FINANCE | _ADMINISTRATOR | _AUDITOR,
-    Right.READ_APPROVALS: _FINANCE | _ADMINISTRATOR | _AUDITOR,
+    Right.READ_APPROVALS: _FINANCE | _HEAD_CASHIER | _ADMINISTRATOR | _AUDITOR,
     Right.READ_ALL_APPROVALS: _AUDITOR,
     Right.READ_CLEARANCE: _DESK | _FINANCE | _INTEGRATOR | _AUDITOR,
     Right.READ_BALANCES: _DESK | _FINANCE | _INTEGRATOR | _AUDITOR,
@@ -127,6 +128,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.FIND_MONEY: _DESK | _FINANCE,
     Right.RECONCILE: _FINANCE,
     Right.REFUND: _FINANCE,
+    Right.REQUEST_REFUND: _CASHIER | _FINANCE,
     Right.PAY_OUT: _CASHIER | _FINANCE,
     Right.WRITE_OFF: _FINANCE,
     Right.SET_CHART: _FINANCE,
@@ -142,7 +144,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.REVOKE_KEYS: _ADMINISTRATOR,
     Right.USE_SCREENS: frozenset(Role),
     Right.CHANGE_SIGN_IN: _ADMINISTRATOR,
-    Right.APPROVE: _FINANCE | _ADMINISTRATOR,
+    Right.APPROVE: _FINANCE | _HEAD_CASHIER | _ADMINISTRATOR,
     Right.APPROVE_TARIFF: _FINANCE,
     Right.APPROVE_FACILITY_PRICING: _FINANCE,
     Right.APPROVE_FACILITY_POLICY: _FINANCE,
@@ -150,7 +152,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.APPROVE_DEAD_LETTER_CLOSING: _FINANCE,
     Right.APPROVE_EXEMPTION: _FINANCE,
     Right.APPROVE_WRITE_OFF: _FINANCE,
-    Right.APPROVE_REFUND: _FINANCE,
+    Right.APPROVE_REFUND: _FINANCE | _HEAD_CASHIER,
     Right.APPROVE_CHART: _FINANCE,
     Right.APPROVE_REFUND_LIMIT: _FINANCE,
     Right.APPROVE_OPENING_BALANCES: _FINANCE,
@@ -197,6 +199,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.FIND_MONEY: "find money by what a payer knows of a transfer",
     Right.RECONCILE: "reconcile: decide exceptions, match statement lines and card batches",
     Right.REFUND: "request, send, confirm and cancel refunds, write payment orders",
+    Right.REQUEST_REFUND: "request and withdraw refunds at the desk; a second person approves them above the limit",
     Right.PAY_OUT: "pay an approved refund from the drawer of the own shift; finance: send any approved refund",
     Right.WRITE_OFF: "propose to write off a debt, or what a payer owes for a guarantee",
     Right.SET_CHART: "propose numbers and names of ledger accounts",

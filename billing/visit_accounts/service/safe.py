@@ -56,3 +56,9 @@ async def _cash(tx: Transaction, *, on: date) -> int:
         return 0
     [balance] = await read_balances(tx, until=date.max, chart_on=on, account_id=account_id)
     return balance.debit - balance.credit
+
+
+async def list_bank_accounts(context: Context, organization_id: OrganizationId) -> list[NamedBankAccount]:
+    """The bank accounts of the organization, for a transfer or a deposit."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_bank_accounts(tx)

@@ -6,6 +6,7 @@ from billing.web.screens.cashier_routes import CASHIER_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
 from billing.web.screens.queue_display import QUEUE_SCREENS
+from billing.web.screens.refund_routes import REFUND_SCREENS
 from billing.web.screens.shift_routes import SHIFT_SCREENS
 from billing.web.screens.start_routes import START_SCREENS
 
@@ -14,6 +15,7 @@ SCREENS: tuple[Route, ...] = (
     *FINANCE_SCREENS,
     *PRINT_SCREENS,
     *QUEUE_SCREENS,
+    *REFUND_SCREENS,
     *SHIFT_SCREENS,
     *START_SCREENS,
     *CASHIER_SCREENS,
