@@ -4,11 +4,14 @@ What belongs to the organization is refused to a session of some facilities (doc
 """
 
 from functools import wraps
+from http import HTTPStatus
 
 from aiohttp import web
 
+from billing.core.errors import InvalidValue
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import NotPermitted
+from billing.web.app_state import REQUEST_ID
 from billing.web.operation import Handler, Route
 from billing.web.screens.finance.approvals import get_approval, get_approvals, post_approval, post_rejection
 from billing.web.screens.finance.books import (
@@ -39,6 +42,8 @@ from billing.web.screens.finance.statements import (
     post_statement_preview,
 )
 from billing.web.screens.finance.traces import get_trace, get_traces, post_trace_note, post_trace_step
+from billing.web.screens.finance.wrong_fields import field_text
+from billing.web.screens.rendering import render
 from billing.web.screens.route import screen_route
 from billing.web.screens.session import current
 
@@ -50,9 +55,28 @@ def _organization_route(method: str, path: str, handler: Handler, right: Right) 
     async def handle(request: web.Request) -> web.StreamResponse:
         if current(request).caller.facility_codes is not None:
             raise NotPermitted("this belongs to the organization; your account works at some facilities")
-        return await handler(request)
+        try:
+            return await handler(request)
+        except InvalidValue as error:
+            text = field_text(request, error)
+            if text is None:
+                raise
+            return _wrong(request, text)
 
     return screen_route(method, path, handle, right)
+
+
+def _wrong(request: web.Request, text: str) -> web.Response:
+    """The page about a form whose page is not shown again."""
+    return render(
+        request,
+        "refusal.html",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        title_key="refusal.invalid",
+        sentence=text,
+        request_id=request[REQUEST_ID],
+        is_internal=False,
+    )
 
 
 FINANCE_SCREENS = (

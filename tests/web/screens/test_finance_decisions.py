@@ -81,10 +81,25 @@ async def test_money_of_nobody_is_booked_then_assigned_to_a_named_visit(site: Si
     [(address, filled)] = [each for each in forms_of(form, "/decide") if "reason" in each[1]]
     target = re.search(r'name="target" value="([^"]+)"', form)
     assert target is not None
-    answer = await clerk.client.post(address, data={**filled, "target": target[1], "reason": "người nhà nộp hộ"})
+    named = {**filled, "target": target[1], "reason": "người nhà nộp hộ", "amount": "77.000"}
+    other_paper = await clerk.client.post(address, data={**named, "bank_reference": "FT-OTHER"})
+    answer = await clerk.client.post(address, data={**named, "bank_reference": "FT-NOBODY"})
 
+    assert other_paper.status_code == 409
     assert answer.status_code == 303, answer.text
     assert await _owed(site, day) == day.owed - NOBODY
+
+
+async def test_line_is_not_booked_for_a_paper_of_another_amount(site: Site, clerk: Staff) -> None:
+    day = await open_finance_day(site)
+    page = await clerk.page("/finance/reconciliation")
+    path, fields = next(each for each in forms_of(page, "/decide") if each[1].get("target"))
+
+    answer = await clerk.client.post(path, data={**fields, "amount": str(day.owed - 1)})
+
+    assert answer.status_code == 409
+    assert "không trùng với khoản tiền" in text_of(answer.text)
+    assert len((await site.read("/v1/payments"))["items"]) == 1, "nothing is booked"
 
 
 async def test_form_without_its_fields_is_shown_again_with_what_is_missing(site: Site, clerk: Staff) -> None:
@@ -103,6 +118,7 @@ async def test_form_without_its_fields_is_shown_again_with_what_is_missing(site:
 
     assert [each.status_code for each in answers] == [422] * 5
     assert all('class="errors"' in each.text for each in answers)
+    assert "Ghi lý do, từ 3 đến 1000 ký tự." in text_of(answers[0].text)
     assert (await site.read(f"/v1/exceptions/{exception_id}"))["version"] == 1
 
 

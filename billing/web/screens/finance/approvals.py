@@ -39,6 +39,7 @@ NAMED = frozenset(
     {"account", "amount", "authority", "balances", "bank_bin", "due_on", "fault", "first_day", "former_amount", "fund"}
     | {"account_number", "holder", "difference", "facility", "is_active", "items", "name", "number", "owed", "role"}
     | {"received_at", "subject", "valid_from", "valid_until", "vendor", "price_day", "way", "kind", "bank_name"}
+    | {"payer", "billed_on"}
 )
 """Fields with a text in the catalogues."""
 

@@ -25,10 +25,18 @@ from billing.reconciliation.service.acts import ActSubject, list_acts
 from billing.reconciliation.service.document_sets import find_document_set
 from billing.reconciliation.service.list_payouts import list_payouts
 from billing.web.app_state import app_state
-from billing.web.pagination import InvalidQuery, read_day
+from billing.web.pagination import InvalidQuery
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.approvals import changes_of
-from billing.web.screens.finance.params import query_of, read_given, read_page_day, read_uuid, read_word, today
+from billing.web.screens.finance.params import (
+    query_of,
+    read_any_day,
+    read_given,
+    read_page_day,
+    read_uuid,
+    read_word,
+    today,
+)
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current, language_of
 from billing.web.screens.texts import find_text
@@ -77,7 +85,7 @@ def _sentence(request: web.Request, action: str) -> str:
 
 async def get_ledger(request: web.Request) -> web.Response:
     """The balances of the accounts at the end of a day, or now."""
-    on = read_day(read_given(request, "on"), "on")
+    on = read_any_day(read_given(request, "on"), "on")
     found = await read_balances(app_state(request).context, current(request).caller.organization_id, on=on)
     day = today(request) if on is None else on
     return render(
@@ -98,8 +106,8 @@ async def get_account(request: web.Request) -> web.Response:
     role = read_word(given, "role", AccountRole)
     if role is None:
         raise InvalidQuery("name the account", field="role")
-    last = read_day(given, "to") or today(request)
-    first = read_day(given, "from") or last.replace(day=1)
+    last = read_any_day(given, "to") or today(request)
+    first = read_any_day(given, "from") or last.replace(day=1)
     account = AccountKey(role, given.get("subject", ""))
     found = await read_statement_of_account(
         app_state(request).context,

@@ -18,7 +18,7 @@ from billing.web.screens.finance.params import read_given, read_page_day
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current
 
-_BASE, _TOP, _LEFT, _RIGHT = 150, 15, 34, 612
+_BASE, _TOP, _LEFT, _RIGHT = 150, 15, 44, 612
 _STEPS = 3
 _LABELS_MAX = 14
 
@@ -112,14 +112,13 @@ def _by_day(found: Dashboard) -> Chart:
 
 
 def _scale_top(highest: int) -> int:
-    """A round number that is not below the highest amount and divides into the steps of the scale."""
+    """The smallest round number that divides into the steps of the scale and is not below the highest amount."""
     size = 1
-    while size * 10 < highest:
+    while True:
+        for factor in (3, 6, 9, 12, 15, 21, 24):
+            if factor * size >= highest:
+                return factor * size
         size *= 10
-    for factor in (1, 2, 3, 5, 10):
-        if size * factor >= highest:
-            return size * factor * _STEPS if size * factor % _STEPS and size == 1 else size * factor
-    return size * 10
 
 
 def _calls(request: web.Request, found: Dashboard) -> ProviderCalls:

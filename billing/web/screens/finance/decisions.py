@@ -20,8 +20,9 @@ from billing.core.errors import BillingError, InvalidValue, NotFound, Refused
 from billing.core.ids import DepositRequestId, InvoiceId, VisitId
 from billing.core.money import Dong, dong
 from billing.payments.domain.refund import BankDestination, RefundWay
-from billing.reconciliation.domain.exception_case import DecisionAction
+from billing.reconciliation.domain.exception_case import DecisionAction, PaymentDiffers
 from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.domain.work_list import WorkRow
 from billing.reconciliation.service.decide_exceptions import decide_exception, revert_decision
 from billing.reconciliation.service.deciding import NewDecision
 from billing.reconciliation.service.work_list import ProposedRow, find_booked_work, find_targets, find_work
@@ -29,7 +30,8 @@ from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import back_of, form_day, read_given, read_word
 from billing.web.screens.finance.work_rows import offered_actions, refund_ways, show_row
-from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.finance.wrong_fields import field_errors
+from billing.web.screens.forms import Form, read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current, own_path
 
@@ -81,6 +83,8 @@ async def _decide(request: web.Request, proposed: ProposedRow, action: DecisionA
     if not (action in _PLACES_MONEY and row.payment_id is None and row.item_id is not None):
         await decide_exception(context, caller.organization_id, row.id, new, actor=caller.actor)
         return row.id
+    if action is DecisionAction.ASSIGN:
+        _require_same_line(row, new)
     booking = NewDecision(action=DecisionAction.BOOK_PAYMENT, reason=new.reason, version=new.version)
     await decide_exception(context, caller.organization_id, row.id, booking, actor=caller.actor)
     booked = await find_booked_work(context, caller.organization_id, row.item_id)
@@ -93,6 +97,14 @@ async def _decide(request: web.Request, proposed: ProposedRow, action: DecisionA
     return booked.id
 
 
+def _require_same_line(row: WorkRow, new: NewDecision) -> None:
+    """Compare what the person states with the line before its money is booked. Raises PaymentDiffers."""
+    if new.amount != row.signed_amount:
+        raise PaymentDiffers("the line has another amount; compare both papers", field="amount")
+    if row.bank_reference and new.bank_reference != row.bank_reference:
+        raise PaymentDiffers("the line has another bank reference; compare both papers", field="bank_reference")
+
+
 def _new_decision(form: Form, action: DecisionAction, *, version: int) -> NewDecision:
     """The decision that a form states. Raises InvalidValue."""
     visit_id, invoice_id, request_id = _target(form) if action is DecisionAction.ASSIGN else (None, None, None)
@@ -103,6 +115,7 @@ def _new_decision(form: Form, action: DecisionAction, *, version: int) -> NewDec
         visit_id=visit_id,
         invoice_id=invoice_id,
         deposit_request_id=request_id,
+        payer=form.text("payer"),
         amount=_amount(form, action),
         bank_reference=form.text("bank_reference"),
         way=_way(form) if action is DecisionAction.REFUND else None,
@@ -143,7 +156,7 @@ def _items(form: Form) -> list[tuple[ItemKind, UUID]]:
 
 
 def _amount(form: Form, action: DecisionAction) -> Dong | None:
-    is_needed = action is DecisionAction.ASSIGN
+    is_needed = action in (DecisionAction.ASSIGN, DecisionAction.ASSIGN_TO_PAYER)
     return dong(form.dong("amount")) if is_needed or form.text("amount") else None
 
 
@@ -215,7 +228,7 @@ async def _form(
         named=named,
         search=search,
         form=given,
-        errors=[] if error is None else form_errors(request, error),
+        errors=[] if error is None else field_errors(request, error),
         ways=refund_ways(),
         back=back if back != "/" else f"{_LIST}/{proposed.row.id}",
         address=f"{_LIST}/{proposed.row.id}/decide",

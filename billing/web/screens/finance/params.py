@@ -1,7 +1,7 @@
 """Parameters of the finance pages: a day, a page of a list, the place to return to."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -47,14 +47,19 @@ def today(request: web.Request) -> date:
     return business_date(app_state(request).context.clock())
 
 
-def read_page_day(request: web.Request, given: Mapping[str, str], *, days_before: int = 0) -> date:
-    """The day of a page: `2026-11-28` or `28/11/2026`; without one today, or some days before. Raises InvalidQuery."""
-    text = given.get("day", "")
+def read_any_day(given: Mapping[str, str], name: str) -> date | None:
+    """A parameter that is a day, `28/11/2026` or `2026-11-28`; None where it is not given. Raises InvalidQuery."""
+    text = given.get(name, "")
     parts = text.split("/")
     if len(parts) == 3:
         text = "-".join((parts[2], parts[1].zfill(2), parts[0].zfill(2)))
-    found = read_day({"day": text} if text else {}, "day")
-    return today(request) - timedelta(days=days_before) if found is None else found
+    return read_day({name: text} if text else {}, name)
+
+
+def read_page_day(request: web.Request, given: Mapping[str, str]) -> date:
+    """The day of a page; without one today. Raises InvalidQuery."""
+    found = read_any_day(given, "day")
+    return today(request) if found is None else found
 
 
 def read_uuid(given: Mapping[str, str], name: str) -> UUID | None:
@@ -89,8 +94,7 @@ def form_id(form: Form, name: str) -> UUID:
 
 def form_day(form: Form, name: str) -> date | None:
     """A field that is a day, empty: None. Raises InvalidQuery."""
-    text = form.text(name)
-    return read_day({name: text}, name) if text else None
+    return read_any_day({name: form.text(name)}, name)
 
 
 def back_of(form: Form, fallback: str) -> str:

@@ -21,10 +21,11 @@ from billing.reconciliation.service.listings import (
     read_listing,
 )
 from billing.web.app_state import app_state
-from billing.web.pagination import InvalidQuery, read_day
-from billing.web.screens.finance.params import query_of, read_given, read_word, today
+from billing.web.pagination import InvalidQuery
+from billing.web.screens.finance.params import query_of, read_any_day, read_given, read_word, today
 from billing.web.screens.rendering import render
-from billing.web.screens.session import current
+from billing.web.screens.session import current, language_of
+from billing.web.screens.texts import find_text
 
 _PAGE_SIZE = 100
 
@@ -52,6 +53,7 @@ async def get_report(request: web.Request) -> web.Response:
         request,
         "finance/report.html",
         page=page,
+        label=lambda column, value: _label(request, column, value),
         period=period,
         offset=offset,
         query=query_of(kept),
@@ -75,9 +77,28 @@ async def get_report_file(request: web.Request) -> web.Response:
     )
 
 
+_SECTIONS = {
+    "kind": "entry",
+    "debit_account": "role",
+    "credit_account": "role",
+    "role": "role",
+    "method": "method",
+    "result": "days.result",
+    "account_kind": "days.kind",
+}
+"""Columns whose words have texts; files have the words themselves."""
+
+
+def _label(request: web.Request, column: str, value: object) -> str:
+    """A word of a report in the language of the session; any other value as it is."""
+    section = _SECTIONS.get(column)
+    found = None if section is None else find_text(language_of(request), f"finance.{section}.{value}")
+    return str(value) if found is None else found
+
+
 def _period(request: web.Request, given: dict[str, str]) -> Period:
-    last: date = read_day(given, "to") or today(request)
-    return Period(read_day(given, "from") or last, last)
+    last: date = read_any_day(given, "to") or today(request)
+    return Period(read_any_day(given, "from") or last, last)
 
 
 def _offset(given: dict[str, str]) -> int:

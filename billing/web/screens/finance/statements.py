@@ -33,7 +33,8 @@ from billing.reconciliation.service.list_imports import find_import, list_breaks
 from billing.web.app_state import app_state
 from billing.web.screens.finance.params import read_given, read_uuid
 from billing.web.screens.finance.work_rows import Piece, mark
-from billing.web.screens.forms import Form, FormError, form_errors, read_form
+from billing.web.screens.finance.wrong_fields import field_errors
+from billing.web.screens.forms import Form, FormError, read_form
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current, language_of
 from billing.web.screens.texts import translate
@@ -145,7 +146,7 @@ async def _upload(request: web.Request) -> tuple[str, BinaryIO]:
 def _refused(request: web.Request, form: Form, error: BillingError) -> web.Response:
     headings = error.headings if isinstance(error, TableUnknown) else ()
     named = [form.text(_MAP + role) for role in ROLES]
-    errors = form_errors(request, error)
+    errors = field_errors(request, error)
     if isinstance(error, StatementUnreadable):  # the place in the file is in its detail
         text = translate(language_of(request), "finance.import.refused", detail=error.detail)
         errors = [FormError("file", text)]

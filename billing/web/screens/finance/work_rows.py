@@ -116,6 +116,8 @@ def offered_actions(row: WorkRow) -> Iterator[DecisionAction]:
     if may_assign:
         yield DecisionAction.ASSIGN
         yield DecisionAction.REFUND
+    if row.free > 0:
+        yield DecisionAction.ASSIGN_TO_PAYER
     if row.reason is ExceptionReason.PROBABLE_DUPLICATE:
         yield DecisionAction.DECLARE_DUPLICATE
         yield DecisionAction.RELEASE_HOLD

@@ -1,0 +1,73 @@
+"""Every word of an enumeration that a page of finance shows has a text."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import pytest
+
+from billing.core.actor import ActorKind
+from billing.ledger.domain.accounts import AccountRole, EntryKind
+from billing.organizations.domain.approval import ApprovalKind, ApprovalState
+from billing.payments.domain.exception import ExceptionReason
+from billing.payments.domain.refund import RefundWay
+from billing.reconciliation.domain.act import ActSubject
+from billing.reconciliation.domain.bank_trace import TraceState
+from billing.reconciliation.domain.day_result import AccountKind, DayResult
+from billing.reconciliation.domain.day_result import ItemKind as BridgeKind
+from billing.reconciliation.domain.exception_case import DecisionAction
+from billing.reconciliation.domain.file_import import ImportKind, ImportState
+from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.domain.statement_chain import BreakKind
+from billing.reconciliation.domain.target_proposals import TargetReason
+from billing.reconciliation.domain.voucher import VoucherKind
+from billing.tariffs.domain.tariff import ChangeKind, TariffState
+from billing.visit_accounts.domain.message import Channel, MessageKind, MessageOutcome
+from billing.web.screens.finance.approvals import NAMED
+from billing.web.screens.finance.statements import ROLES
+from billing.web.screens.texts import ScreenLanguage, catalogue
+
+_BOOKED_BY_LINES = {ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE}
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("action", DecisionAction),
+        ("done", DecisionAction),
+        ("reason", ExceptionReason),
+        ("target_reason", TargetReason),
+        ("item", set(ItemKind) - _BOOKED_BY_LINES),
+        ("way", RefundWay),
+        ("bridge", BridgeKind),
+        ("traces.state", TraceState),
+        ("import.state", ImportState),
+        ("import.kind", ImportKind),
+        ("import.break", BreakKind),
+        ("import.role", ROLES),
+        ("days.result", DayResult),
+        ("days.kind", AccountKind),
+        ("approvals.kind", ApprovalKind),
+        ("approvals.state", ApprovalState),
+        ("approvals.decided", ApprovalState),
+        ("approvals.field", NAMED),
+        ("journal", ApprovalState),
+        ("subject", ActSubject),
+        ("actor", ActorKind),
+        ("entry", EntryKind),
+        ("role", AccountRole),
+        ("voucher", VoucherKind),
+        ("prices.state", TariffState),
+        ("prices.change", ChangeKind),
+        ("inbox.outcome", MessageOutcome),
+        ("inbox.kind", MessageKind),
+        ("inbox.channel", Channel),
+        ("method", ("provider", "cash", "card", "transfer")),
+        ("weekday", [str(number) for number in range(1, 8)]),
+        ("item_reason", ("amount", "code", "similar_code", "reference", "similar_reference", "day")),
+        ("event", ("opened", "assigned", "commented", *(f"decided_{each}" for each in DecisionAction))),
+    ],
+)
+def test_every_word_has_a_text(section: str, words: Iterable[str] | type[StrEnum]) -> None:
+    texts = catalogue(ScreenLanguage.VIETNAMESE)
+
+    assert [str(word) for word in words if f"finance.{section}.{word}" not in texts] == []
