@@ -36,6 +36,7 @@ REASONS = {
     "billing/visit_accounts/service/shifts.py pay_in": _USE_CASE,
     "billing/visit_accounts/service/shifts.py pay_out": _USE_CASE,
     "billing/ledger/service/posting.py post_entry": _STEP,
+    "billing/payments/service/refunding.py book_returned": _STEP,
     "billing/payments/service/refunding.py complete": _STEP,
     "billing/visit_accounts/service/visit_messages.py _write": _STEP,
     "billing/organizations/store/sign_in_accounts.py add_account": _COLUMNS,

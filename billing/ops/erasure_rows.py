@@ -161,7 +161,7 @@ _ERASE_DEBT_GUARANTORS = """
 _ERASE_REFUND_DESTINATIONS = """
     DELETE FROM refund_destination WHERE organization_id = $1 AND refund_id IN (
         SELECT id FROM refund WHERE organization_id = $1 AND visit_id = ANY ($2)
-            AND state IN ('refused', 'cancelled', 'done', 'failed'))
+            AND state IN ('refused', 'cancelled', 'done', 'failed', 'returned'))
 """
 
 

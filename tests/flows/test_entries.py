@@ -35,6 +35,7 @@ from tests.flows.payer_acts import (
     voided_receipts_of_payers,
     written_off_guarantee,
 )
+from tests.flows.returned_acts import returned_transfers
 from tests.web.site import Site, key_of
 
 Act = Callable[[Hospital], Awaitable[None]]
@@ -238,6 +239,15 @@ ACTS: tuple[tuple[Act, dict[EntryKind, set[tuple[str, str]]]], ...] = (
             EntryKind.BANK_CHARGE_BOOKED: {("642 fees", "1121 bank"), ("1121 bank", "642 fees")},
             EntryKind.DUPLICATE_DECLARED: {("338 unallocated", "113 provider")},
             EntryKind.DUPLICATE_REVERTED: {("113 provider", "338 unallocated")},
+        },
+    ),
+    (
+        returned_transfers,
+        {
+            EntryKind.REFUND_RETURNED: {
+                ("1121 bank", each) for each in ("131 deposit", "338 credit", "338 unallocated")
+            },
+            EntryKind.OUTFLOW_RETURNED: {("1121 bank", "138 unmatched outflow")},
         },
     ),
 )

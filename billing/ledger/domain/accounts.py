@@ -163,6 +163,8 @@ class EntryKind(StrEnum):
     REFUND_REQUESTED = "refund_requested"
     REFUND_REFUSED = "refund_refused"
     REFUND_SENT = "refund_sent"
+    REFUND_RETURNED = "refund_returned"
+    OUTFLOW_RETURNED = "outflow_returned"
     OPENING_BALANCES = "opening_balances"
     DUPLICATE_DECLARED = "duplicate_declared"
     DUPLICATE_REVERTED = "duplicate_reverted"

@@ -202,8 +202,11 @@ CHECKS: Sequence[LedgerCheck] = (
             FROM payment
             JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
             LEFT JOIN (
-                SELECT payment_id, sum(amount) AS amount FROM allocation
-                WHERE organization_id = $1 AND target = 'refund' AND reverses_id IS NOT NULL AND reason = 'refund_sent'
+                SELECT payment_id, sum(CASE reason WHEN 'refund_sent' THEN amount ELSE -amount END) AS amount
+                FROM allocation
+                WHERE organization_id = $1 AND (
+                    target = 'refund' AND reverses_id IS NOT NULL AND reason = 'refund_sent'
+                    OR reverses_id IS NULL AND reason = 'refund_returned')
                 GROUP BY payment_id
             ) AS ours ON ours.payment_id = payment.id
             WHERE payment.organization_id = $1

@@ -24,6 +24,7 @@ class MoveReason(StrEnum):
     RECEIPT_VOIDED = "receipt_voided"
     REFUND_REQUESTED = "refund_requested"
     REFUND_REFUSED = "refund_refused"
+    REFUND_RETURNED = "refund_returned"
     ASSIGNED = "assigned"
     ASSIGNMENT_REVERTED = "assignment_reverted"
     GUARANTEE_PAID = "guarantee_paid"

@@ -29,7 +29,10 @@ class RefundWay(StrEnum):
 
 
 class RefundState(StrEnum):
-    """The progress of a refund. `unknown`: sent, and the provider has not answered reliably."""
+    """The progress of a refund. `unknown`: sent, and the provider has not answered reliably.
+
+    `returned`: the money left, and the bank sent it back; it is owed again.
+    """
 
     REQUESTED = "requested"
     APPROVED = "approved"
@@ -39,6 +42,7 @@ class RefundState(StrEnum):
     UNKNOWN = "unknown"
     DONE = "done"
     FAILED = "failed"
+    RETURNED = "returned"
 
 
 WAITING = (RefundState.REQUESTED, RefundState.APPROVED, RefundState.SENT, RefundState.UNKNOWN)
@@ -147,6 +151,7 @@ class Refund:
     outflow_id: UUID | None = None
     ended_by: PersonId | None = None
     ended_at: datetime | None = None
+    returned_at: datetime | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -155,8 +160,8 @@ class Refund:
 
     @property
     def has_left(self) -> bool:
-        """Whether the money may have left: it was sent and has not failed."""
-        return self.state in (RefundState.SENT, RefundState.UNKNOWN, RefundState.DONE)
+        """Whether the money may have left, also if it came back: it was sent and has not failed."""
+        return self.state in (RefundState.SENT, RefundState.UNKNOWN, RefundState.DONE, RefundState.RETURNED)
 
     @property
     def may_leave_unrecorded(self) -> bool:
@@ -211,6 +216,11 @@ class Refund:
         """The refund that was sent and whose money has not left. Raises RefundNotWaiting."""
         self._require(RefundState.SENT, RefundState.UNKNOWN)
         return self._end(RefundState.FAILED, by=by, at=at)
+
+    def mark_returned(self, *, at: datetime) -> Self:
+        """The refund whose money the bank sent back; when and by whom it was done stays. Raises RefundNotWaiting."""
+        self._require(RefundState.DONE)
+        return self._with(state=RefundState.RETURNED, returned_at=at)
 
     def wait(self, outcome: Outcome, *, provider_reference: str, due_at: datetime | None) -> Self:
         """The refund after an answer without a final outcome. Raises RefundNotWaiting."""

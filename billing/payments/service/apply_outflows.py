@@ -123,7 +123,7 @@ async def _complete_own_refund(tx: Transaction, outflow: Outflow, context: Payme
         return False
     actor = Actor.provider(outflow.account_id)
     matched = refund.match(outflow.id)
-    if refund.state is RefundState.DONE:
+    if refund.state in (RefundState.DONE, RefundState.RETURNED):
         await write_change(tx, context, matched, "refund_matched", actor)
         return True
     done = matched.complete(at=context.clock())

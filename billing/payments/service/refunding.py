@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.core.actor import Actor
 from billing.core.errors import NotFound
-from billing.core.ids import AllocationId, DepositId, RefundId
+from billing.core.ids import AllocationId, DepositId, EntryId, RefundId
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting
@@ -18,11 +18,12 @@ from billing.ledger.service.posting import post_entry
 from billing.ledger.store.journal import write_message
 from billing.payments.domain.deposit import Deposit
 from billing.payments.domain.payment import AllocationTarget
+from billing.payments.domain.posting_rules import ACCOUNT_OF
 from billing.payments.domain.reallocation import Destination, MoveReason, PartAllocation
 from billing.payments.domain.refund import Refund, RefundPart
 from billing.payments.service.allocation import move_money
 from billing.payments.service.context import PaymentContext
-from billing.payments.store.allocations import end_refund, lock_allocations
+from billing.payments.store.allocations import end_refund, lock_allocations, restore_refunded
 from billing.payments.store.deposits import lock_deposits, update_deposits
 from billing.payments.store.refunds import read_parts, read_refund, update_refund
 
@@ -158,6 +159,57 @@ async def complete(
         effective_at=effective_at,
     )
     await write_change(tx, context, done, "refund_done", actor)
+
+
+async def book_returned(
+    tx: Transaction,
+    context: PaymentContext,
+    refund: Refund,
+    parts: Sequence[RefundPart],
+    deposits: Mapping[DepositId, Deposit],
+    *,
+    into: AccountKey,
+    actor: Actor,
+    effective_at: datetime,
+) -> EntryId:
+    """Book that the money of a locked refund came back: D `into` · C where it came from, which owes it again.
+
+    Money of a deposit that has been closed meanwhile becomes credit of the patient. Raises RefundNotWaiting, NoOpenDay.
+    """
+    returned, changed, restored = refund.mark_returned(at=context.clock()), dict(deposits), []
+    for part in parts:
+        deposit = None if part.deposit_id is None else changed[part.deposit_id]
+        if deposit is not None and deposit.takes_money:
+            changed[deposit.id] = deposit.take_back(part.amount)
+        target = AllocationTarget.CREDIT if deposit is not None and not deposit.takes_money else part.source
+        restored.append(
+            PartAllocation(
+                id=AllocationId(context.ids.new()),
+                payment_id=part.payment_id,
+                target=target,
+                amount=part.amount,
+                deposit_id=part.deposit_id if target is AllocationTarget.DEPOSIT else None,
+            )
+        )
+    await update_deposits(tx, [deposit for deposit in changed.values() if deposit is not deposits[deposit.id]])
+    await restore_refunded(tx, restored, at=context.clock())
+    postings = [
+        Posting(
+            debit=into,
+            credit=ACCOUNT_OF[part.target],
+            amount=part.amount,
+            visit_id=refund.visit_id,
+            payment_id=part.payment_id,
+            payer="patient" if refund.visit_id else "",
+        )
+        for part in restored
+    ]
+    entry_id = await post_entry(
+        tx, context, EntryKind.REFUND_RETURNED, postings, actor=actor, effective_at=effective_at
+    )
+    assert entry_id is not None, "a refund has an amount"
+    await write_change(tx, context, returned, "refund_returned", actor)
+    return entry_id
 
 
 async def write_change(tx: Transaction, context: PaymentContext, refund: Refund, action: str, actor: Actor) -> None:

@@ -153,6 +153,34 @@ async def end_refund(
     await tx.execute(_END_REFUND, tx.organization_id, at, *columns(rows, 4))
 
 
+_RESTORE_REFUNDED = """
+    WITH restored AS (
+        INSERT INTO allocation (organization_id, id, payment_id, target, deposit_id, amount, reason, recorded_at)
+        SELECT $1, id, payment_id, target, deposit_id, amount, 'refund_returned', $2
+        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[])
+            AS t (id, payment_id, target, deposit_id, amount)
+        RETURNING payment_id, target, amount
+    )
+    UPDATE payment_position AS position SET refunded = position.refunded - back.amount,
+        on_deposits = position.on_deposits + back.on_deposits, credit = position.credit + back.credit,
+        unallocated = position.unallocated + back.unallocated
+    FROM (
+        SELECT payment_id, sum(amount) AS amount,
+            coalesce(sum(amount) FILTER (WHERE target = 'deposit'), 0) AS on_deposits,
+            coalesce(sum(amount) FILTER (WHERE target = 'credit'), 0) AS credit,
+            coalesce(sum(amount) FILTER (WHERE target = 'unallocated'), 0) AS unallocated
+        FROM restored GROUP BY payment_id
+    ) AS back
+    WHERE position.organization_id = $1 AND position.payment_id = back.payment_id
+"""
+
+
+async def restore_refunded(tx: Transaction, parts: Sequence[PartAllocation], *, at: datetime) -> None:
+    """Allocate money that was refunded and came back: credit, deposit or unallocated; the positions are locked."""
+    rows = [(part.id, part.payment_id, part.target.value, part.deposit_id, part.amount) for part in parts]
+    await tx.execute(_RESTORE_REFUNDED, tx.organization_id, at, *columns(rows, 5))
+
+
 def _reversal_row(move: Move) -> tuple[object, ...]:
     source = move.source
     return (

@@ -59,14 +59,14 @@ async def add_parts(tx: Transaction, refund_id: RefundId, parts: Sequence[Refund
 _READ_REFUND = """
     SELECT id, reference, visit_id, way, amount, reason, needs_approval, provider_account_id, state, version,
         requested_by, requested_at, sent_by, sent_at, bank_account_id, due_at, last_outcome, provider_reference,
-        bank_reference, outflow_id, ended_by, ended_at
+        bank_reference, outflow_id, ended_by, ended_at, returned_at
     FROM refund WHERE organization_id = $1 AND id = $2
 """
 
 _LOCK_REFUND = """
     SELECT id, reference, visit_id, way, amount, reason, needs_approval, provider_account_id, state, version,
         requested_by, requested_at, sent_by, sent_at, bank_account_id, due_at, last_outcome, provider_reference,
-        bank_reference, outflow_id, ended_by, ended_at
+        bank_reference, outflow_id, ended_by, ended_at, returned_at
     FROM refund WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
@@ -91,7 +91,7 @@ async def read_parts(tx: Transaction, refund_id: RefundId) -> list[RefundPart]:
 _UPDATE_REFUND = """
     UPDATE refund SET state = $3, version = $4, sent_by = $5, sent_at = $6, bank_account_id = $7, due_at = $8,
         last_outcome = $9, provider_reference = $10, bank_reference = $11, outflow_id = $12, ended_by = $13,
-        ended_at = $14
+        ended_at = $14, returned_at = $15
     WHERE organization_id = $1 AND id = $2
 """
 
@@ -114,13 +114,14 @@ async def update_refund(tx: Transaction, refund: Refund) -> None:
         refund.outflow_id,
         refund.ended_by,
         refund.ended_at,
+        refund.returned_at,
     )
 
 
 _LIST_REFUNDS = """
     SELECT id, reference, visit_id, way, amount, reason, needs_approval, provider_account_id, state, version,
         requested_by, requested_at, sent_by, sent_at, bank_account_id, due_at, last_outcome, provider_reference,
-        bank_reference, outflow_id, ended_by, ended_at
+        bank_reference, outflow_id, ended_by, ended_at, returned_at
     FROM refund
     WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
         AND ($5::uuid IS NULL OR visit_id = $5) AND ($6::text IS NULL OR state = $6) AND ($7::text IS NULL OR way = $7)
@@ -305,7 +306,7 @@ _FIND_FOR_OUTFLOW = """
     ) AS found
     JOIN refund USING (id)
     WHERE refund.organization_id = $1 AND refund.amount = $6 AND refund.outflow_id IS NULL
-        AND (refund.state IN ('sent', 'unknown', 'done')
+        AND (refund.state IN ('sent', 'unknown', 'done', 'returned')
             OR choice = 1 AND refund.state = 'approved' AND refund.way = 'manual_transfer')
     ORDER BY choice, id LIMIT 1
 """
@@ -344,7 +345,7 @@ async def read_account_name(tx: Transaction, account_id: ProviderAccountId) -> s
 _IS_REFERENCE_USED = """
     SELECT EXISTS (SELECT FROM refund
         WHERE organization_id = $1 AND bank_account_id = $2 AND bank_reference = $3 AND way = 'manual_transfer'
-            AND state = 'done')
+            AND state IN ('done', 'returned'))
 """
 
 

@@ -41,7 +41,7 @@ async def add_unmatched_outflow(tx: Transaction, outflow: Outflow, *, at: dateti
 _READ_UNMATCHED = """
     SELECT id, provider_account_id, delivery_id, amount, keys, code, occurred_at
     FROM unmatched_outflow
-    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND payment_id IS NULL
+    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND payment_id IS NULL AND returned_at IS NULL
     ORDER BY id
 """
 
@@ -65,7 +65,8 @@ async def read_unmatched_outflows(tx: Transaction, outflow_ids: Sequence[Payment
 _FIND_MATCHABLE = """
     SELECT outflow.id
     FROM unmatched_outflow AS outflow
-    WHERE outflow.organization_id = $1 AND outflow.payment_id IS NULL AND outflow.recorded_at > $2
+    WHERE outflow.organization_id = $1 AND outflow.payment_id IS NULL AND outflow.returned_at IS NULL
+        AND outflow.recorded_at > $2
         AND (EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
                 JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.movement = 'received'
                     AND movement_key.account_id = left(named.key, 36)::uuid AND movement_key.key = substr(named.key, 38)
@@ -105,13 +106,24 @@ async def find_matchable_outflows(tx: Transaction, *, since: datetime, at_most: 
 
 _MATCH = """
     UPDATE unmatched_outflow SET payment_id = $3, matched_at = $4
-    WHERE organization_id = $1 AND id = $2 AND payment_id IS NULL
+    WHERE organization_id = $1 AND id = $2 AND payment_id IS NULL AND returned_at IS NULL
 """
 
 
 async def match_outflow(tx: Transaction, outflow_id: PaymentId, payment_id: PaymentId, *, at: datetime) -> bool:
     """Record the payment of an outflow; False if another transaction has matched it."""
     return await tx.execute(_MATCH, tx.organization_id, outflow_id, payment_id, at) == "UPDATE 1"
+
+
+_RETURN = """
+    UPDATE unmatched_outflow SET returned_at = $3
+    WHERE organization_id = $1 AND id = $2 AND payment_id IS NULL AND returned_at IS NULL
+"""
+
+
+async def return_outflow(tx: Transaction, outflow_id: UUID, *, at: datetime) -> bool:
+    """Record that an outflow without a payment came back; False if it has a payment or came back before."""
+    return await tx.execute(_RETURN, tx.organization_id, outflow_id, at) == "UPDATE 1"
 
 
 def outflow_key(key: MovementKey) -> str:

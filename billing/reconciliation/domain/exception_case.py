@@ -46,6 +46,7 @@ class DecisionAction(StrEnum):
     ACCEPT_DIFFERENCE = "accept_difference"
     ACCEPT_FEE = "accept_fee"
     BOOK_CHARGE = "book_charge"
+    BOOK_RETURN = "book_return"
     OPEN_TRACE = "open_trace"
     NO_ACTION = "no_action"
     REVERT = "revert"

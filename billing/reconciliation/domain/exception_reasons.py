@@ -116,8 +116,8 @@ REASONS: Mapping[ExceptionReason, ReasonDefinition] = {
         DecisionAction.BOOK_PAYMENT,
     ),
     ExceptionReason.RETURNED_TRANSFER: ReasonDefinition(
-        "Ngân hàng trả lại lệnh chuyển tiền; kiểm tra tài khoản nhận rồi chuyển lại.",
-        DecisionAction.OPEN_TRACE,
+        "Ngân hàng trả lại tiền đã chuyển hoặc lấy lại tiền đã ghi có; ghi nhận tiền trả lại, khoản đó được nợ lại.",
+        DecisionAction.BOOK_RETURN,
     ),
     ExceptionReason.AMOUNT_LOW: ReasonDefinition(
         "Tiền trên sao kê ít hơn số phải nhận; chấp nhận chênh lệch (hai người) hoặc tra soát.",

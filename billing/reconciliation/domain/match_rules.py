@@ -6,9 +6,10 @@ candidate is as good. Nothing is guessed; the lines that remain are open. Source
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, time
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from billing.core.errors import InvalidValue, Refused, Unavailable
@@ -49,6 +50,14 @@ class MatchRule(StrEnum):
     BANK_CONFIRMED = "bank_confirmed"  # booked from the line, since no callback came
     MANUAL = "manual"
     BANK_CHARGE = "bank_charge"  # a fee or tax of the bank, booked by the decision on its exception
+    RETURNED = "returned"  # money that left and came back, or money received that went back, by such a decision
+
+
+PERSONS_RULES = (MatchRule.MANUAL, MatchRule.BANK_CHARGE, MatchRule.RETURNED)
+"""Matches that a person made: no run ends them."""
+
+OWN_ENTRY_RULES = (MatchRule.BANK_CHARGE, MatchRule.RETURNED)
+"""Matches whose entry is that of a decision and no sweep: only the decision takes it back."""
 
 
 class MatchRunState(StrEnum):
@@ -142,6 +151,42 @@ class RuleSet:
             "terms": dict(self.terms),
             "cut_off": self.cut_off.isoformat("minutes"),
         }
+
+
+def rule_set_of(version: int, document: Mapping[str, Any]) -> RuleSet:
+    """A rule set from the document of `match_rule_set.rules`; what an earlier version did not have is the default."""
+    default = RuleSet(version=version)
+    return RuleSet(
+        version=version,
+        tolerance=Dong(document.get("tolerance", default.tolerance)),
+        fee_tolerance=Dong(document.get("fee_tolerance", default.fee_tolerance)),
+        reference_days=document.get("reference_days", default.reference_days),
+        code_days=document.get("code_days", default.code_days),
+        payout_days=document.get("payout_days", default.payout_days),
+        terms=document.get("terms", default.terms),
+        cut_off=time.fromisoformat(document["cut_off"]) if "cut_off" in document else default.cut_off,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSetChange:
+    """What a person changes of the rules; None leaves a rule as it is. `terms` replaces the terms that it names."""
+
+    tolerance: Dong | None = None
+    fee_tolerance: Dong | None = None
+    reference_days: int | None = None
+    code_days: int | None = None
+    payout_days: int | None = None
+    terms: Mapping[str, int] | None = None
+    cut_off: time | None = None
+
+    def applied_to(self, rules: RuleSet) -> RuleSet:
+        """The next version. Raises InvalidValue."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        changed = {name: value for name, value in given.items() if value is not None}
+        if self.terms is not None:
+            changed["terms"] = {**rules.terms, **self.terms}
+        return replace(rules, version=rules.version + 1, **changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from billing.reconciliation.domain.match_rules import Candidate, ItemKind, Match
 from billing.reconciliation.service.matching import Decided, write_decided
 from billing.reconciliation.store.confirmed_lines import ConfirmedLine, read_booked, read_confirmed_lines
 from billing.reconciliation.store.matches import RunStamp
-from providers.contract import Notice, Outcome, Payer
+from providers.contract import Movement, Notice, Outcome, Payer
 from providers.references import is_placeholder
 
 BOOKED_AT_ONCE = 100
@@ -78,8 +78,17 @@ def line_name(line: ConfirmedLine) -> str:
     return f"statement:{line.key}"
 
 
-def line_delivery(context: PaymentContext, account: ProviderAccount, line: ConfirmedLine) -> Delivery:
-    """The line as a delivery: its stored fields are the evidence, the statement is the source."""
+def line_delivery(
+    context: PaymentContext,
+    account: ProviderAccount,
+    line: ConfirmedLine,
+    *,
+    reverses: frozenset[str] = frozenset(),
+) -> Delivery:
+    """The line as a delivery: its stored fields are the evidence, the statement is the source.
+
+    A line of money that went back names the keys of the payment that it `reverses`.
+    """
     evidence = {
         "statement_line": str(line.id),
         "key": str(line.key),
@@ -94,7 +103,9 @@ def line_delivery(context: PaymentContext, account: ProviderAccount, line: Confi
         outcome=Outcome.SUCCEEDED,
         provider_status="on_statement",
         occurred_at=line.occurred_at or datetime.combine(line.booked_on, _NOON),
-        amount=line.amount,
+        amount=abs(line.amount),
+        movement=Movement.REVERSED if reverses else Movement.RECEIVED,
+        reverses=reverses,
         movement_keys=frozenset({line_name(line), *_reference(line)}),
         fingerprint=f"{line.key}|{line.amount}|{line.bank_reference}".encode(),
         transfer_text=line.text,

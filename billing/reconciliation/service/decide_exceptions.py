@@ -28,6 +28,7 @@ from billing.reconciliation.domain.exception_case import (
 from billing.reconciliation.domain.match_rules import AlreadyMatched
 from billing.reconciliation.service.accept_difference import accept_difference, revert_difference
 from billing.reconciliation.service.assign_payer import assign_to_payer, revert_payer_assignment
+from billing.reconciliation.service.book_returned import book_return
 from billing.reconciliation.service.decide_lines import (
     accept_fee,
     book_charge,
@@ -71,6 +72,7 @@ ACTIONS: Mapping[DecisionAction, Acting] = {
     DecisionAction.DECLARE_DUPLICATE: declare_duplicate,
     DecisionAction.BOOK_PAYMENT: book_line,
     DecisionAction.BOOK_CHARGE: book_charge,
+    DecisionAction.BOOK_RETURN: book_return,
     DecisionAction.MATCH: match_line,
     DecisionAction.ACCEPT_FEE: accept_fee,
     DecisionAction.ACCEPT_DIFFERENCE: accept_difference,

@@ -6,6 +6,7 @@ that a run has matched meanwhile. Source: docs/reconciliation.md, Exceptions.
 
 from datetime import UTC, datetime, time
 
+from billing.core.ids import EntryId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting, account_subject
 from billing.ledger.service.posting import post_entry
@@ -30,7 +31,9 @@ from billing.reconciliation.store.decided_lines import (
 from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
 from billing.reconciliation.store.stored_matches import end_matches, lock_matches
 
-_NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam: a statement states days
+NOON = time(5, 0, tzinfo=UTC)
+"""12:00 in Vietnam: a statement states days."""
+
 _FEES = AccountKey(AccountRole.PAYMENT_FEES)
 _BOOKABLE = (ExceptionReason.BANK_ONLY, ExceptionReason.CALLBACK_MISSING, ExceptionReason.DUPLICATE_TRANSFER)
 
@@ -41,7 +44,7 @@ async def book_charge(deciding: Deciding) -> Effect:
     Raises ActionNotPossible, ExceptionChanged.
     """
     tx, context = deciding.tx, deciding.context
-    line = await _lock_line(deciding)
+    line = await lock_line(deciding)
     if line.amount > 0:
         raise ActionNotPossible("only money that left the account is a charge", field="action")
     amount = Dong(-line.amount)
@@ -52,19 +55,25 @@ async def book_charge(deciding: Deciding) -> Effect:
         EntryKind.BANK_CHARGE_BOOKED,
         [Posting(debit=_FEES, credit=bank, amount=amount)],
         actor=deciding.actor,
-        effective_at=datetime.combine(line.booked_on, _NOON),
+        effective_at=datetime.combine(line.booked_on, NOON),
     )
     assert entry_id is not None, "a charge has an amount"
+    return await match_own_entry(deciding, line, MatchRule.BANK_CHARGE, entry_id)
+
+
+async def match_own_entry(deciding: Deciding, line: DecidedLine, rule: MatchRule, entry_id: EntryId) -> Effect:
+    """Match a locked line alone with the entry of the decision, which moved the bank account itself."""
+    tx = deciding.tx
     match = NewMatch(
-        id=context.ids.new(),
-        rule=MatchRule.BANK_CHARGE,
+        id=deciding.context.ids.new(),
+        rule=rule,
         entry_id=entry_id,
         clearing_subject=line.bank_account_id,
         reason=deciding.new.reason,
     )
     await add_matches(tx, [match], await _stamp(deciding))
     await add_items(tx, [NewItem(match_id=match.id, kind=ItemKind.STATEMENT_LINE, item_id=line.id, amount=line.amount)])
-    return Effect(entries=(DecisionEntry(entry_id=entry_id, amount=amount),))
+    return Effect(entries=(DecisionEntry(entry_id=entry_id, amount=Dong(abs(line.amount))),))
 
 
 async def revert_charge(deciding: Deciding, decision: Decision, _decisions: tuple[Decision, ...]) -> Effect:
@@ -122,7 +131,7 @@ async def book_line(deciding: Deciding) -> Effect:
     Money without a code becomes unallocated, with an exception of its own. Raises ActionNotPossible, ExceptionChanged.
     """
     tx, context = deciding.tx, deciding.context
-    line = await _lock_line(deciding)
+    line = await lock_line(deciding)
     if line.amount < 0 or deciding.case.reason not in _BOOKABLE:
         raise ActionNotPossible("this line is not received money that we do not have", field="action")
     to_book = await find_line_to_book(tx, line.id)
@@ -163,7 +172,7 @@ async def match_line(deciding: Deciding) -> Effect:
 async def _match_named(deciding: Deciding) -> Effect:
     """Match the line with the items of the decision: one, or several that sum to it."""
     new, tx = deciding.new, deciding.tx
-    named = ManualMatch(line_id=(await _lock_line(deciding)).id, items=new.items, reason=new.reason)
+    named = ManualMatch(line_id=(await lock_line(deciding)).id, items=new.items, reason=new.reason)
     named.check()
     await write_manual_match(tx, deciding.context, named, deciding.actor)
     entry_id = await find_entry_of_line(tx, named.line_id)
@@ -201,7 +210,7 @@ async def accept_fee(deciding: Deciding) -> Effect:
     return await match_decided(deciding, kept)
 
 
-async def _lock_line(deciding: Deciding) -> DecidedLine:
+async def lock_line(deciding: Deciding) -> DecidedLine:
     """Lock the exception, then find its open line. Raises ActionNotPossible, ExceptionChanged."""
     await deciding.lock()
     if deciding.case.item_kind != ItemKind.STATEMENT_LINE or deciding.case.item_id is None:
@@ -214,7 +223,7 @@ async def _lock_line(deciding: Deciding) -> DecidedLine:
 
 async def lock_with_item(deciding: Deciding) -> Candidate:
     """Lock the exception, then find the item of ours that its line may belong to. Raises ActionNotPossible."""
-    line = await _lock_line(deciding)
+    line = await lock_line(deciding)
     candidate = await find_item_of_line(deciding.tx, line.id)
     if candidate is None:
         raise ActionNotPossible("no payment or payout of ours fits this line", field="action")

@@ -20,6 +20,7 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.ledger.service.audit import note
 from billing.payments.service.context import PaymentContext
 from billing.reconciliation.domain.match_rules import (
+    OWN_ENTRY_RULES,
     AlreadyMatched,
     MatchEnded,
     MatchOfDecision,
@@ -103,8 +104,8 @@ async def revert_match(
         if match.state is not MatchState.LIVE:
             by = f" by {match.ended_by}" if match.ended_by else ""
             raise MatchEnded(f"the match is {match.state} since {match.ended_at:%Y-%m-%d %H:%M:%S} UTC{by}")
-        if match.rule is MatchRule.BANK_CHARGE:
-            raise MatchOfDecision("a bank charge is taken back by reverting the decision on its exception")
+        if match.rule in OWN_ENTRY_RULES:
+            raise MatchOfDecision("this line was booked by a decision on its exception, which is reverted instead")
         if match.is_on_closed_day:
             raise MatchOnClosedDay("the day of this match is closed; its lines stay matched")
         ended = await take_back(tx, context, [match], actor=actor)

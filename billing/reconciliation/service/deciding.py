@@ -52,7 +52,8 @@ class NewDecision:
     `assign` names a visit, and its invoice or deposit request; `assign_to_payer` names the payer, and may name its
     guarantees; `amount` and `bank_reference` repeat those of the payment. `refund` names the way and, for a transfer, a
     destination if the account of the payer is not known. `open_trace` may name the day on which the trace is due.
-    `match` may name the items of the line; without them it is the item that was found.
+    `match` may name the items of the line, `book_return` the item that came back; without them it is the item that was
+    found.
     """
 
     action: DecisionAction

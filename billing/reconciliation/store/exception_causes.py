@@ -69,6 +69,7 @@ _LINE_CAUSES = r"""
         CASE WHEN line.amount > 0 THEN coalesce(named.payment_id, same.payment_id) ELSE returned.id END AS payment_id,
         coalesce(named.item_id, payout.item_id, same.item_id) AS concerns_id,
         CASE
+            WHEN sent_back.item_id IS NOT NULL THEN 'returned_transfer'
             WHEN line.amount < 0 AND line.kind <> 'movement' THEN 'bank_charge'
             WHEN line.amount < 0 AND (returned.id IS NOT NULL OR line.text ~* 'HO.?N TR|TR. L.I')
                 THEN 'returned_transfer'
@@ -126,6 +127,16 @@ _LINE_CAUSES = r"""
             AND position(payment.bank_reference IN line.text) > 0
         ORDER BY payment.id LIMIT 1
     ) AS returned ON true
+    LEFT JOIN LATERAL (
+        SELECT item.item_id FROM returnable_item AS item, unnest(item.names) AS name
+        WHERE item.organization_id = $1 AND line.amount > 0 AND item.amount = -line.amount
+            AND item.bank_account_id = line.bank_account_id AND item.item_kind <> 'payment'
+            AND item.day BETWEEN line.booked_on - 120 AND line.booked_on + 1
+            AND length(name) >= 6 AND position(' ' || regexp_replace(upper(name), '[^0-9A-Z]+', ' ', 'g') || ' '
+                IN ' ' || regexp_replace(upper(line.bank_reference || ' ' || coalesce(line.text, '')),
+                    '[^0-9A-Z]+', ' ', 'g') || ' ') > 0
+        LIMIT 1
+    ) AS sent_back ON true
     ORDER BY line.id
 """
 

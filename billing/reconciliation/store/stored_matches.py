@@ -10,7 +10,7 @@ from billing.core.list_slice import ListSlice
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, MatchState
+from billing.reconciliation.domain.match_rules import PERSONS_RULES, Candidate, ItemKind, MatchRule, MatchState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ _AUTOMATIC = """
         AND line.booked_on BETWEEN $2 AND $3
     LEFT JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = match.entry_id
     LEFT JOIN business_day AS day ON day.organization_id = $1 AND day.day = entry.accounting_date
-    WHERE match.organization_id = $1 AND match.state = 'live' AND match.rule <> 'manual' AND match.run_id <> $4
+    WHERE match.organization_id = $1 AND match.state = 'live' AND match.rule <> ALL ($6::text[]) AND match.run_id <> $4
         AND day.state IS DISTINCT FROM 'closed'
     ORDER BY match.id LIMIT $5
 """
@@ -136,7 +136,8 @@ async def read_automatic_matches(
     tx: Transaction, *, from_day: date, to_day: date, run_id: UUID, at_most: int
 ) -> list[UUID]:
     """Live matches of lines of a period that no person made and no closed day holds, without those of one run."""
-    rows = await tx.fetch(_AUTOMATIC, tx.organization_id, from_day, to_day, run_id, at_most)
+    rules = [rule.value for rule in PERSONS_RULES]
+    rows = await tx.fetch(_AUTOMATIC, tx.organization_id, from_day, to_day, run_id, at_most, rules)
     return [row["id"] for row in rows]
 
 

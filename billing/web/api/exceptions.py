@@ -20,6 +20,7 @@ from billing.payments.domain.exception import DEFAULT_POLICIES, ExceptionFilter,
 from billing.payments.domain.payment import AllocationTarget
 from billing.payments.domain.refund import BankDestination, RefundWay
 from billing.reconciliation.domain.exception_case import DecisionAction
+from billing.reconciliation.domain.match_rules import ItemKind
 from billing.reconciliation.service.decide_exceptions import decide_exception, revert_decision
 from billing.reconciliation.service.deciding import NewDecision
 from billing.reconciliation.service.exceptions import (
@@ -41,6 +42,7 @@ REASONS = frozenset(reason.value for reason in DEFAULT_POLICIES)
 """Every reason that an exception may have."""
 
 _TAG = "exceptions"
+_ITEMS_MAX = 100
 _REFUSED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
@@ -144,13 +146,21 @@ class AssignBody(Body):
     due_at: str | None = None
 
 
+class DecidedItemBody(Body):
+    """An item of the line of an exception."""
+
+    kind: Annotated[ItemKind, Field(strict=False)]
+    id: str
+
+
 class DecideBody(Body):
     """A decision. `assign` names a visit, and its invoice or deposit request; it repeats amount and bank reference.
 
     `assign_to_payer` names the payer, and may name its guarantees; it repeats amount and bank reference too.
 
     `refund` names a way; `destination` is the account of a transfer if the payer's is not known. `open_trace` may name
-    the day on which the bank trace is due.
+    the day on which the bank trace is due. `match` may name the items of the line, `book_return` the item that came
+    back; without them it is the item that was found.
     """
 
     version: int
@@ -166,6 +176,7 @@ class DecideBody(Body):
     way: Annotated[RefundWay, Field(strict=False)] | None = None
     destination: Destination | None = None
     due_on: str | None = None
+    items: list[DecidedItemBody] = Field(default=[], max_length=_ITEMS_MAX)
 
 
 class RevertBody(Body):
@@ -321,6 +332,7 @@ def _new_decision(body: DecideBody) -> NewDecision:
         bank_reference=body.bank_reference,
         way=body.way,
         due_on=None if body.due_on is None else read_day(body.due_on, field="due_on"),
+        items=[(item.kind, read_id(item.id, field="items")) for item in body.items],
         destination=None
         if body.destination is None
         else BankDestination(

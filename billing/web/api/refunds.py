@@ -102,6 +102,7 @@ class RefundSummary(Document):
     bank_reference: str
     ended_by: Text | None
     ended_at: Text | None
+    returned_at: Text | None
 
 
 class RefundPartDocument(Document):
