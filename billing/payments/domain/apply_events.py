@@ -307,11 +307,13 @@ class _EventApplier:
         return intent, AllocationReason.OWED
 
     def _candidate_of(self, payment_event: PaymentEvent) -> DuplicateCandidate | None:
-        return self._candidates.find(
+        codes = self._codes_of(payment_event)
+        found = self._candidates.find(
             payment_event,
-            self._codes_of(payment_event),
+            codes,
             is_named=lambda payment: self._links.has_name_of(payment_event.account_id, payment.id),
         )
+        return found or self._candidates.find_of_statement(payment_event, codes)
 
     def _hold(self, payment_event: PaymentEvent, payment_id: PaymentId, candidate: DuplicateCandidate) -> None:
         held, other = (

@@ -33,7 +33,11 @@ from billing.payments.store.bookings import (
     write_booking,
 )
 from billing.payments.store.deposits import update_deposits
-from billing.payments.store.duplicate_candidates import find_duplicate_candidates, lock_bank_accounts
+from billing.payments.store.duplicate_candidates import (
+    find_duplicate_candidates,
+    find_payments_of_statement,
+    lock_bank_accounts,
+)
 from billing.payments.store.event_keys import (
     LockedState,
     codes_of,
@@ -89,7 +93,10 @@ async def apply_deliveries(
         invoices=locked.invoices,
         deposits=locked.deposits,
         requests=locked.requests,
-        candidates=await find_duplicate_candidates(tx, suspects) if suspects else (),
+        candidates=[
+            *(await find_duplicate_candidates(tx, suspects) if suspects else ()),
+            *await find_payments_of_statement(tx, locked.intents.values()),
+        ],
         references=KnownReferences(locked.uses, reserved.references),
     )
     batch_result = apply_events(payment_events, batch_state, new_allocation_id=lambda: AllocationId(context.ids.new()))

@@ -110,6 +110,8 @@ def _request(candidate: _Candidate, context: PaymentContext) -> TargetRequest:
 def _book(candidate: _Candidate, target: SingleTarget, context: PaymentContext) -> tuple[Answer, SinglePayment] | None:
     """The answer and the rows of a delivery; None if it is not the plain case with this target."""
     delivery, payment_event, reference_data = candidate.delivery, candidate.payment_event, candidate.reference_data
+    if target.intent.received:  # money under the code may be what the delivery reports (`find_payments_of_statement`)
+        return None
     batch_result = _decide(payment_event, target, context)
     if not _is_plain(batch_result):
         return None
