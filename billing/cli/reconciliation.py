@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from billing.cli.caller import run_as_caller
+from billing.cli.reconciliation_settings import COMMANDS
 from billing.core.list_slice import ListSlice
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
@@ -65,3 +66,7 @@ def list_open(config: Path | None, *, limit: int) -> None:
     for line in run_as_caller(config, Right.READ_BOOKS, work):
         names = " ".join((line.bank_reference or "-", *line.codes))
         click.echo(f"{line.id}  {line.booked_on}  {line.amount}  {names}{'  tentative' if line.is_tentative else ''}")
+
+
+for _command in COMMANDS:
+    reconciliation.add_command(_command)

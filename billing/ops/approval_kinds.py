@@ -29,6 +29,7 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.refund_limit import apply_refund_limit
 from billing.payments.service.retry_dead_letters import close_approved_dead_letter
 from billing.reconciliation.service.accept_difference import accept_approved_difference
+from billing.reconciliation.service.match_settings import apply_contract, apply_rules
 from billing.reconciliation.service.opening_balances import post_opening_balances
 from billing.tariffs.service.price_lists import discard_rejected_tariff, mark_tariff_approved
 from billing.visit_accounts.service.debts import write_off_approved_debt
@@ -48,6 +49,8 @@ EFFECTS: Mapping[ApprovalKind, ApprovalEffect[PaymentContext]] = {
     ApprovalKind.GUARANTEE_WRITE_OFF: ApprovalEffect(on_approved=write_off_approved_guarantee, is_posting=True),
     ApprovalKind.EXCEPTION_DIFFERENCE: ApprovalEffect(on_approved=accept_approved_difference, is_posting=True),
     ApprovalKind.OPENING_BALANCES: ApprovalEffect(on_approved=post_opening_balances, is_posting=True),
+    ApprovalKind.PROVIDER_CONTRACT: ApprovalEffect(on_approved=apply_contract),
+    ApprovalKind.MATCH_RULES: ApprovalEffect(on_approved=apply_rules),
     ApprovalKind.REFUND_LIMIT: ApprovalEffect(on_approved=apply_refund_limit),
     ApprovalKind.REFUND: ApprovalEffect(on_approved=approve_refund, on_rejected=refuse_refund),
 }

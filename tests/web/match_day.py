@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from billing.core.clock import business_date
+from tests.builders import ACCOUNT_NAME
 from tests.reconciliation.statement_file import Line, statement_csv
 from tests.web.import_day import BYTES
 
@@ -36,4 +37,9 @@ async def match_lines(client: httpx.AsyncClient) -> None:
     match = await send(client, "/v1/matches", {"line_id": line["id"], "items": items, "reason": "sao kê giấy"})
     await client.get(f"/v1/matches/{match['id']}")
     await client.get("/v1/matches")
+    contract = {"account": ACCOUNT_NAME, "valid_from": "2099-01-01", "pays_out": False}
+    await send(client, "/v1/provider-contracts", contract)
+    await client.get("/v1/provider-contracts")
+    await send(client, "/v1/match-rule-sets", {"terms": {"payout": 3}, "cut_off": "16:30"})
+    await client.get("/v1/match-rule-sets")
     await send(client, f"/v1/matches/{match['id']}/revert", {"reason": "khớp nhầm"})

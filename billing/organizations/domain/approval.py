@@ -35,6 +35,8 @@ class ApprovalKind(StrEnum):
     OPENING_BALANCES = "opening_balances"
     EXCEPTION_DIFFERENCE = "exception_difference"
     GUARANTEE_WRITE_OFF = "guarantee_write_off"
+    PROVIDER_CONTRACT = "provider_contract"
+    MATCH_RULES = "match_rules"
 
 
 class ApprovalState(StrEnum):

@@ -54,6 +54,7 @@ class Right(StrEnum):
     WRITE_OFF = "write_off"
     SET_CHART = "set_chart"
     SET_REFUND_LIMIT = "set_refund_limit"
+    SET_MATCHING = "set_matching"
     CLOSE_DAY = "close_day"
     SET_OPENING_BALANCES = "set_opening_balances"
     SET_PRICES = "set_prices"
@@ -79,6 +80,8 @@ class Right(StrEnum):
     APPROVE_OPENING_BALANCES = "approve_opening_balances"
     APPROVE_EXCEPTION_DIFFERENCE = "approve_exception_difference"
     APPROVE_GUARANTEE_WRITE_OFF = "approve_guarantee_write_off"
+    APPROVE_PROVIDER_CONTRACT = "approve_provider_contract"
+    APPROVE_MATCH_RULES = "approve_match_rules"
 
 
 _CASHIER = frozenset({Role.CASHIER})
@@ -133,6 +136,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.WRITE_OFF: _FINANCE,
     Right.SET_CHART: _FINANCE,
     Right.SET_REFUND_LIMIT: _FINANCE,
+    Right.SET_MATCHING: _FINANCE,
     Right.CLOSE_DAY: _FINANCE,
     Right.SET_OPENING_BALANCES: _FINANCE,
     Right.SET_PRICES: _FINANCE,
@@ -158,6 +162,8 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.APPROVE_OPENING_BALANCES: _FINANCE,
     Right.APPROVE_EXCEPTION_DIFFERENCE: _FINANCE,
     Right.APPROVE_GUARANTEE_WRITE_OFF: _FINANCE,
+    Right.APPROVE_PROVIDER_CONTRACT: _FINANCE,
+    Right.APPROVE_MATCH_RULES: _FINANCE,
 }
 """The roles that have each right; one of them is enough. `approve` opens the operations that decide proposals, and the
 right of the kind of a proposal decides further."""
@@ -206,6 +212,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.CLOSE_DAY: "close a business day",
     Right.SET_OPENING_BALANCES: "propose the opening balances of the ledger",
     Right.SET_REFUND_LIMIT: "propose the amount above which a second person approves a refund",
+    Right.SET_MATCHING: "propose contracts of providers and rule sets of matching",
     Right.SET_PRICES: "draft and propose price lists, pricing settings and facility policies",
     Right.SET_CLEARANCE: "set the clearance policy of a facility",
     Right.RETRY_CALLBACKS: "retry callbacks that could not be applied",
@@ -227,6 +234,8 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.APPROVE_CHART: "decide on the number of a ledger account",
     Right.APPROVE_EXCEPTION_DIFFERENCE: "decide on a difference between a statement line and its item",
     Right.APPROVE_GUARANTEE_WRITE_OFF: "decide on the write-off of what a payer owes for a guarantee",
+    Right.APPROVE_PROVIDER_CONTRACT: "decide on the contract of a provider",
+    Right.APPROVE_MATCH_RULES: "decide on a rule set of matching",
     Right.APPROVE_OPENING_BALANCES: "decide on the opening balances of the ledger",
     Right.APPROVE_REFUND_LIMIT: "decide on the amount above which a second person approves a refund",
 }

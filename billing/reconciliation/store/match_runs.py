@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.ids import PersonId
 from billing.core.list_slice import ListSlice
-from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
 from billing.reconciliation.domain.file_import import ImportKind
-from billing.reconciliation.domain.match_rules import CUT_OFF, MatchRunState, RuleSet
+from billing.reconciliation.domain.match_rules import MatchRunState, RuleSet, rule_set_of
 
 _NEWEST = """
     SELECT version, rules FROM match_rule_set WHERE organization_id = $1 ORDER BY version DESC LIMIT 1
@@ -22,19 +21,31 @@ _NEWEST = """
 async def read_rule_set(tx: Transaction) -> RuleSet | None:
     """The newest rule set; None before the first."""
     row = await tx.fetchrow(_NEWEST, tx.organization_id)
-    if row is None:
-        return None
-    rules = row["rules"]
-    return RuleSet(
-        version=row["version"],
-        tolerance=Dong(rules["tolerance"]),
-        fee_tolerance=Dong(rules["fee_tolerance"]),
-        reference_days=rules["reference_days"],
-        code_days=rules["code_days"],
-        payout_days=rules["payout_days"],
-        terms=rules["terms"],
-        cut_off=time.fromisoformat(rules["cut_off"]) if "cut_off" in rules else CUT_OFF,
-    )
+    return None if row is None else rule_set_of(row["version"], row["rules"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRuleSet:
+    """One version of the rules; `created_by` proposed it, None for the first one, which has the defaults."""
+
+    rules: RuleSet
+    created_by: PersonId | None
+    created_at: datetime
+
+
+_ALL_RULES = """
+    SELECT version, rules, created_by, created_at FROM match_rule_set WHERE organization_id = $1 ORDER BY version DESC
+"""
+
+
+async def read_rule_sets(tx: Transaction) -> list[StoredRuleSet]:
+    """Every version of the rules, the newest first."""
+    return [
+        StoredRuleSet(
+            rules=rule_set_of(row["version"], row["rules"]), created_by=row["created_by"], created_at=row["created_at"]
+        )
+        for row in await tx.fetch(_ALL_RULES, tx.organization_id)
+    ]
 
 
 _ADD_RULES = """

@@ -9,13 +9,14 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, PersonId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import DayState
+from billing.ops.approval_kinds import approve_proposal
 from billing.reconciliation.domain.match_rules import (
     AlreadyMatched,
     AmountsDiffer,
     ItemKind,
     MatchEnded,
     MatchOnClosedDay,
-    RuleSet,
+    RuleSetChange,
 )
 from billing.reconciliation.service.decide_matches import (
     find_match,
@@ -24,11 +25,12 @@ from billing.reconciliation.service.decide_matches import (
     revert_match,
 )
 from billing.reconciliation.service.match_lines import run_matching
+from billing.reconciliation.service.match_settings import propose_rules
 from billing.reconciliation.service.matching_by_hand import ManualMatch
-from billing.reconciliation.store.match_runs import add_rule_set
 from tests.builders import add_demo_hospital
 from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
+from tests.persons import actors
 from tests.reconciliation.builders import SYSTEM, MatchingFlow
 
 
@@ -181,7 +183,7 @@ async def test_match_of_a_closed_day_is_not_reverted(own: MatchingFlow) -> None:
         await revert(own)
 
 
-async def test_new_rule_set_matches_again_what_no_person_made(own: MatchingFlow) -> None:
+async def test_new_rule_set_matches_again_what_no_person_made(own: MatchingFlow, database: DatabaseAddress) -> None:
     await paid(own, "T1", ma_lk="LK1")
     await paid(own, "T2", ma_lk="LK2")
     await own.statement(own.line(OWED), own.line(OWED + 5, reference="FT-T2"))
@@ -189,8 +191,9 @@ async def test_new_rule_set_matches_again_what_no_person_made(own: MatchingFlow)
     await own.match()
     assert len(await own.matches()) == 1
     organization = own.flow.hospital.organization_id
-    async with own.flow.context.database.transaction(organization) as tx:
-        assert await add_rule_set(tx, RuleSet(version=2, tolerance=Dong(10)), by=None, at=own.flow.context.clock())
+    first, second = await actors(database, own.flow.context, ("mot", "Trần Thị Bình"), ("hai", "Lê Văn Cường"))
+    proposed = await propose_rules(own.flow.context, organization, RuleSetChange(tolerance=Dong(10)), actor=first)
+    await approve_proposal(own.flow.context, organization, proposed, actor=second)
 
     for expected in ((1, 0), (1, 1)):
         run = await run_matching(own.flow.context, organization, actor=SYSTEM, rematched=(own.today, own.today))
