@@ -48,7 +48,9 @@ def list_contracts_command(config: Path | None) -> None:
 @click.option("--account", required=True, help="Name of the provider account.")
 @click.option("--from", "valid_from", type=_DAY, required=True, help="First day of the contract.")
 @click.option("--pays-out/--pays-each", required=True, help="One amount for many payments, or a line for each payment.")
-@click.option("--fee-basis-points", type=click.IntRange(0, 10_000), help="Hundredths of a percent of each payment.")
+@click.option(
+    "--fee-basis-points", type=click.IntRange(0, 10_000), help="Parts of 10,000 of each payment; 50 is 0.5 %."
+)
 @click.option("--fee-fixed", type=click.IntRange(0, 1_000_000), help="Đồng for each payment.")
 @click.pass_obj
 def set_contract(
