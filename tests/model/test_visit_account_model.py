@@ -11,11 +11,12 @@ from tests.model.hospital import close_all
 from tests.model.visit_bill_rules import BillRules
 from tests.model.visit_cash_rules import CashRules
 from tests.model.visit_order_rules import OrderRules
+from tests.model.visit_payer_rules import PayerRules
 from tests.model.visit_service import VisitService
 from tests.rounds import long_rounds
 
 
-class VisitAccountMachine(OrderRules, CashRules, BillRules):
+class VisitAccountMachine(OrderRules, CashRules, BillRules, PayerRules):
     """Everything that happens to the accounts of an organization."""
 
 

@@ -65,6 +65,7 @@ class Record:
     hand_overs: list[tuple[str, int]] = field(default_factory=list)
     guarantees: list[str] = field(default_factory=list)
     debts: list[str] = field(default_factory=list)
+    payer_money: int = 0
     unallocated: int = 0
     drawer: int = 0
     card: int = 0
@@ -75,13 +76,20 @@ class Record:
         self.receipts.append(receipt)
         self.drawer += _sum(receipt, "cash")
         self.card += _sum(receipt, "card")
-        self.visits[receipt["visit_id"]].money += receipt["amount"] - _sum(receipt, "provider")
+        self._count(receipt, receipt["amount"] - _sum(receipt, "provider"))
 
     def void(self, receipt: dict[str, Any]) -> None:
-        """A void receipt: its cash has left again; other money is credit of the patient and stays."""
+        """A void receipt: its cash has left again; other money is credit and stays."""
         self.receipts.remove(receipt)
         self.drawer -= _sum(receipt, "cash")
-        self.visits[receipt["visit_id"]].money -= _sum(receipt, "cash") + _sum(receipt, "rounding")
+        self._count(receipt, -_sum(receipt, "cash") - _sum(receipt, "rounding"))
+
+    def _count(self, receipt: dict[str, Any], amount: int) -> None:
+        """Money of the visit of a receipt, or of the payer where it is of no visit."""
+        if receipt["visit_id"] is None:
+            self.payer_money += amount
+        else:
+            self.visits[receipt["visit_id"]].money += amount
 
     def pay_out(self, refund: Refund, receipt: dict[str, Any]) -> None:
         """A refund in cash with its receipt."""

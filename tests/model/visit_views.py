@@ -27,6 +27,8 @@ class Views:
         self._bills = {visit: clinic.read(f"/visits/{visit}/final-bill") for visit in record.visits}
         self._payments = clinic.items("/payments")
         self._invoices = clinic.items("/invoices")
+        self._receivables = clinic.items("/guarantee-receivables?state=all")
+        self._payer_payments = clinic.items("/guarantee-payments")
         self._balances = _by_role(clinic.read("/ledger/balances"))
 
     def check(self) -> None:
@@ -36,6 +38,7 @@ class Views:
             self._check_requests(visit)
         self._check_invoices()
         self._check_payments()
+        self._check_payers()
         self._check_ledger()
         self._check_receipts()
         self._check_refunds()
@@ -109,9 +112,25 @@ class Views:
         accounts, bills = self._accounts.values(), self._bills.values()
         assert sums["on_deposits"] == sum(each["account"]["deposit"]["held"] for each in accounts)
         assert sums["on_invoices"] == sum(each["paid"] for each in bills)
-        assert sums["credit"] == sum(each["credit"] for each in bills)
+        assert sums["credit"] == self._credit()
+        assert sums["on_guarantees"] == sum(each["paid"] for each in self._receivables)
         assert sums["unallocated"] == self._record.unallocated
         assert sums["refund_reserved"] == sum(each["refunds_waiting"] for each in accounts)
+
+    def _credit(self) -> int:
+        """Credit of patients and of payers."""
+        of_patients = sum(int(each["credit"]) for each in self._bills.values())
+        return of_patients + sum(int(each["credit"]) for each in self._payer_payments)
+
+    def _check_payers(self) -> None:
+        """The money of payers is on guarantees or is their credit; a guarantee is paid at most once."""
+        placed = sum(each["on_guarantees"] + each["credit"] for each in self._payer_payments)
+        assert placed == self._record.payer_money
+        for each in self._receivables:
+            assert each["owed"] == each["billed"] - each["paid"] - each["written_off"] >= 0, each
+        billed = sum(each["billed"] for each in self._receivables)
+        if all(bill["state"] == "closed" for bill in self._bills.values()):
+            assert billed == sum(each["guaranteed"] for each in self._bills.values())
 
     def _check_ledger(self) -> None:
         accounts, bills = self._accounts.values(), self._bills.values()
@@ -119,12 +138,14 @@ class Views:
         expected = {
             "deposit": held,
             "receivable_patient": sum(each["owed"] for each in self._invoices),
-            "patient_credit": sum(each["credit"] for each in bills),
+            "receivable_guarantor": sum(each["owed"] for each in self._receivables),
+            "patient_credit": self._credit(),
             "unallocated": self._record.unallocated,
             "refund_in_transit": sum(each["refunds_waiting"] for each in accounts),
             "cash_drawer": self._record.drawer,
             "clearing": self._record.provider + self._record.card,
-            "bad_debt": sum(each["written_off"] for each in self._bills.values() if each["state"] == "closed"),
+            "bad_debt": sum(each["written_off"] for each in self._bills.values() if each["state"] == "closed")
+            + sum(each["written_off"] for each in self._receivables),
         }
         found = {role: self._balances[role] for role in expected}
         if any(bill["state"] == "open" for bill in bills):

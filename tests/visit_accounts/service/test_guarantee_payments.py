@@ -241,3 +241,17 @@ async def test_refunded_credit_of_a_payer_leaves_its_guarantees_paid(stay: Stay,
         await void_issued_receipt(context, ORGANIZATION, receipt_id, reason="nhầm tên", actor=stay.desk.head)
     assert await owed(stay.desk) == [0]
     await assert_books_are_right(context.database)
+
+
+async def test_payer_pays_while_the_visit_gets_a_lower_bill_and_no_money_is_lost(stay: Stay) -> None:
+    guarantee_id = await billed(stay, OWED)
+    await stay.reopen()
+    await stay.visit.charge(cancel=_LINES[:1])
+
+    closed, receipt_id = await asyncio.gather(stay.close(), take(stay.desk, cash(OWED), guarantees=(guarantee_id,)))
+
+    [one] = await listed(stay.desk)
+    assert (one.billed, one.paid, one.owed) == (closed.shares.patient, closed.shares.patient, 0)
+    [payment] = await list_payments_of_payers(stay.desk.context, ORGANIZATION, ListSlice(limit=10))
+    assert (payment.receipt_id, payment.credit) == (receipt_id, OWED - one.paid)
+    await assert_books_are_right(stay.desk.context.database)
