@@ -3,7 +3,7 @@
 An invoice that cannot be read or priced is reported with the reason and does not stop the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,7 +45,7 @@ class Outcome:
     totals: Totals
 
 
-def reprice_issued(inputs: Sequence[RepricingInput], draft: Draft | None) -> Outcome:
+def reprice_issued(inputs: Iterable[RepricingInput], draft: Draft | None) -> Outcome:
     """Reprice invoices; one that cannot be read or priced is reported and does not stop the others."""
     parameters = (
         load_parameters() if draft is None or draft.parameters is None else _drafted_parameters(draft.parameters)

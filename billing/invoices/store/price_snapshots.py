@@ -4,10 +4,13 @@ Ids that were found may be read over other connections. Documents are returned a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+import asyncpg
 
 from billing.core.ids import InvoiceId
 from billing.db.database import Transaction
@@ -109,29 +112,22 @@ _READ = """
 """
 
 
-async def read_repricing_inputs(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[RepricingInput]:
-    """These invoices, the oldest first."""
-    rows = await tx.fetch(_READ, tx.organization_id, invoice_ids)
-    return [
-        RepricingInput(
-            invoice=extend(ListedInvoice, invoice_of(row["invoice"]), ma_lk=row["ma_lk"]),
-            snapshot=None
-            if row["document"] is None
-            else read_row(StoredSnapshot, {name: row[name] for name in _STORED}),
-            earlier=tuple(shares_of(each) for each in row["earlier"] or ()),
-            lines=tuple(
-                RepricedLine(
-                    _TABLES[table],
-                    stt,
-                    code,
-                    name,
-                    Amounts(*map(Decimal, rest[:-1])),
-                    None,
-                    tuple(dict.fromkeys(rest[-1])),
-                    (),
-                )
-                for table, stt, code, name, *rest in json.loads(row["lines"])
-            ),
-        )
-        for row in rows
-    ]
+async def read_repricing_inputs(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> Iterator[RepricingInput]:
+    """These invoices, the oldest first. Each is built when it is asked for, so that few lines are in memory at once."""
+    return map(_input, await tx.fetch(_READ, tx.organization_id, invoice_ids))
+
+
+def _input(row: asyncpg.Record) -> RepricingInput:
+    has_snapshot = row["document"] is not None
+    return RepricingInput(
+        invoice=extend(ListedInvoice, invoice_of(row["invoice"]), ma_lk=row["ma_lk"]),
+        snapshot=read_row(StoredSnapshot, {name: row[name] for name in _STORED}) if has_snapshot else None,
+        earlier=tuple(shares_of(each) for each in row["earlier"] or ()),
+        lines=tuple(_line(*values) for values in json.loads(row["lines"])),
+    )
+
+
+def _line(table: str, stt: int, code: str, name: str, *rest: Any) -> RepricedLine:
+    *amounts, rules = rest
+    issued = Amounts(*map(Decimal, amounts))
+    return RepricedLine(_TABLES[table], stt, code, name, issued, None, tuple(dict.fromkeys(rules)), ())
