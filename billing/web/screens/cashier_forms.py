@@ -32,6 +32,8 @@ from billing.web.screens.forms import Form, form_errors, idempotent_request, rea
 from billing.web.screens.rendering import is_fragment, see_other
 from billing.web.screens.session import current
 
+_ADVANCE_PATHS = ("/advance", "/standing-code")
+
 
 class NoCodeAccount(NotFound):
     """No provider account makes payment codes."""
@@ -171,7 +173,7 @@ async def _show_code(sent: _Sent) -> PageChoice:
 
 async def _show_standing_code(sent: _Sent) -> PageChoice:
     await _open_code(sent, StandingTarget(sent.visit_id), None)
-    return PageChoice(method="standing")
+    return PageChoice(method="advance")
 
 
 async def _open_code(sent: _Sent, target: IntentTarget, amount: Dong | None) -> None:
@@ -234,7 +236,7 @@ async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoi
         lines = form.texts("line")
         page = PageChoice(
             choice=DeskChoice(ticked=frozenset(lines) if lines else None, wants_other_method="due" in form.fields),
-            method=form.text("method"),
+            method="advance" if request.path.endswith(_ADVANCE_PATHS) else form.text("method"),
             errors=form_errors(request, error),
             typed=form,
             takes_receipt=False,

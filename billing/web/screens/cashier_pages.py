@@ -11,10 +11,11 @@ from billing.claims.service.check import compare_visit_document
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import ReceiptId, VisitId
 from billing.core.money import Dong, dong
-from billing.coverage.domain.explain import Language, category_name, fact_names
+from billing.coverage.domain.explain import Language
 from billing.visit_accounts.service.desk_screens import find_idle_desk, find_waiting, show_visit
 from billing.visit_accounts.service.desk_search import find_at_desk, find_next_visit, list_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, find_visit_document
+from billing.visit_accounts.service.queue_tickets import DeskQueue, call_next, find_desk_queue
 from billing.visit_accounts.store.desk_screens import Shown
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from billing.web.app_state import app_state
@@ -27,7 +28,7 @@ from billing.web.screens.cashier_panel import (
     render_desk,
     render_visit,
 )
-from billing.web.screens.cashier_view import queue_rows, waiting_rows
+from billing.web.screens.cashier_view import queue_rows, waiting_rows, what_if_rows
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.session import current, language_of
 
@@ -59,7 +60,8 @@ async def get_find(request: web.Request) -> web.Response:
             return await render_visit(request, found.only.visit_id, PageChoice(), push=True)
         return see_other(request, f"/desk/visits/{found.only.visit_id}")
     now = app_state(request).context.clock()
-    return await _render_idle(request, found=queue_rows(found.visits, now=now), searched=found.scan.text)
+    nobody = DeskQueue(at_desk=None, waiting=())
+    return await _render_idle(request, found=queue_rows(found.visits, nobody, now=now), searched=found.scan.text)
 
 
 async def get_waiting_visits(request: web.Request) -> web.Response:
@@ -67,11 +69,13 @@ async def get_waiting_visits(request: web.Request) -> web.Response:
     session, app = current(request), app_state(request)
     if session.desk is None:
         raise NotFound("sign in at a desk", field="desk_id")
-    queue = await list_queue(app.context, session.caller.organization_id, session.desk.facility_code)
+    organization_id, desk = session.caller.organization_id, session.desk
+    queue = await list_queue(app.context, organization_id, desk.facility_code)
+    calling = await find_desk_queue(app.context, organization_id, desk.facility_code, desk.id)
     return render_fragment(
         request,
         "cashier/visits_fragment.html",
-        queue=queue_rows(queue, now=app.context.clock()),
+        queue=queue_rows(queue, calling, now=app.context.clock()),
         tab=request.query.get("tab", ""),
         visit_id=request.query.get("visit", ""),
         found=None,
@@ -79,24 +83,34 @@ async def get_waiting_visits(request: web.Request) -> web.Response:
     )
 
 
-async def get_next(request: web.Request) -> web.Response:
-    """Open the visit that waits longest and is at no desk."""
-    session = current(request)
-    if session.desk is None:
-        return see_other(request, "/desk")
-    visit = await find_next_visit(
-        app_state(request).context, session.caller.organization_id, session.desk.facility_code, session.desk.id
-    )
-    if visit is None:
+async def post_next(request: web.Request) -> web.Response:
+    """Call the next number and open its visit; without numbers, open the visit that waits longest and is at no desk."""
+    session, context, desk = current(request), app_state(request).context, desk_of(request)
+    organization_id = session.caller.organization_id
+    calling = await find_desk_queue(context, organization_id, desk.facility_code, desk.id)
+    visit_id: VisitId | None
+    if calling.waiting or calling.at_desk is not None:
+        ticket = await call_next(context, organization_id, desk.id)
+        visit_id = None if ticket is None else ticket.visit_id
+    else:
+        visit = await find_next_visit(context, organization_id, desk.facility_code, desk.id)
+        visit_id = None if visit is None else visit.visit_id
+    if visit_id is None:
         return see_other(request, "/desk")
     if is_fragment(request):
-        return await render_visit(request, visit.visit_id, PageChoice(), push=True)
-    return see_other(request, f"/desk/visits/{visit.visit_id}")
+        return await render_visit(request, visit_id, PageChoice(), push=True)
+    return see_other(request, f"/desk/visits/{visit_id}")
 
 
 async def get_visit(request: web.Request) -> web.Response:
     """A visit with its lines and the pay panel."""
     return await render_visit(request, _visit_id(request), _choice(request), push=is_fragment(request))
+
+
+async def get_deposit(request: web.Request) -> web.Response:
+    """The panel that takes an advance, with its proposal and the standing code."""
+    page = PageChoice(method="advance")
+    return await render_visit(request, _visit_id(request), page, push=is_fragment(request))
 
 
 async def get_pay(request: web.Request) -> web.Response:
@@ -117,18 +131,11 @@ async def get_what_if(request: web.Request) -> web.Response:
     )
     routes = compared.visits[0].routes
     stated = next((each.priced for each in routes.routes if each.code == routes.stated and each.priced), None)
-    rows = [
-        (
-            each.code,
-            category_name(each.code, language),
-            each.code == routes.stated,
-            None if each.priced is None else each.priced.patient_share,
-            None if each.priced is None or stated is None else each.priced.patient_share - stated.patient_share,
-            ", ".join(fact_names(fact, language) for fact in each.facts),
-        )
-        for each in routes.routes
-    ]
-    return render_fragment(request, "cashier/what_if_fragment.html", routes=rows)
+    return render_fragment(
+        request,
+        "cashier/what_if_fragment.html",
+        routes=what_if_rows(routes, stated=None if stated is None else stated.patient_share, language=language),
+    )
 
 
 async def get_change(request: web.Request) -> web.Response:

@@ -8,19 +8,25 @@ from typing import Any
 from aiohttp import web
 from markupsafe import Markup
 
-from billing.checkout.domain.intent_details import IntentDetails
+from billing.checkout.domain.intent_details import IntentDetails, IntentFilter
 from billing.checkout.formats.qr_image import qr_svg
 from billing.checkout.service.intents import find_intent
+from billing.checkout.service.lists import list_intents
 from billing.core.errors import NotFound
-from billing.core.ids import DeskId, VisitId
+from billing.core.ids import DeskId, IntentId, VisitId
+from billing.core.list_slice import ListSlice
 from billing.core.money import NOTHING
 from billing.organizations.domain.sessions import SessionDesk
+from billing.visit_accounts.domain.deposit_request import DepositProposal
 from billing.visit_accounts.domain.desk_panel import PanelState
 from billing.visit_accounts.service.card_batches import list_card_terminals
+from billing.visit_accounts.service.deposit_requests import find_proposal
 from billing.visit_accounts.service.desk_screens import find_desk_versions, find_waiting, show_visit
 from billing.visit_accounts.service.desk_search import list_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
+from billing.visit_accounts.service.queue_tickets import DeskQueue, find_desk_queue
 from billing.visit_accounts.store.card_terminals import CardTerminal
+from billing.visit_accounts.store.desk_queue import QueuedVisit
 from billing.visit_accounts.store.desk_screens import Shown
 from billing.web.app_state import app_state
 from billing.web.screens.cashier_view import (
@@ -36,6 +42,7 @@ from billing.web.screens.forms import FormError
 from billing.web.screens.rendering import render, render_fragment
 from billing.web.screens.session import current, language_of
 
+CODES_MAX = 20
 METHODS = ("cash", "qr", "card", "deposit", "mixed")
 
 
@@ -82,13 +89,17 @@ async def read_desk_version(request: web.Request, desk_id: DeskId) -> int:
 
 async def render_desk(request: web.Request, template: str, **values: Any) -> web.Response:
     """A page of the desk with the queue on its left."""
-    app, session, desk = app_state(request), current(request), desk_of(request)
-    queue = await list_queue(app.context, session.caller.organization_id, desk.facility_code)
+    app, organization_id, desk = app_state(request), current(request).caller.organization_id, desk_of(request)
+    queue = await list_queue(app.context, organization_id, desk.facility_code)
+    calling = await find_desk_queue(app.context, organization_id, desk.facility_code, desk.id)
+    others = [visit for visit in queue if str(visit.visit_id) != values.get("visit_id")]
     return render(
         request,
         template,
         status=values.pop("status", HTTPStatus.OK),
-        queue=queue_rows(queue, now=app.context.clock()),
+        queue=queue_rows(queue, calling, now=app.context.clock()),
+        calling=calling,
+        next_name=_next_name(calling, others),
         tab="",
         version=await read_desk_version(request, desk.id),
         now=app.context.clock(),
@@ -117,6 +128,7 @@ async def render_visit(
         "page": page,
         "method": _method(view, page),
         "code": code,
+        "advance": await _advance(request, view, page),
         "terminals": await _terminals(request, view, page),
         "suggestions": suggested_cash(view.panel.cash_due),
         "slips": slip_rows(view, language),
@@ -144,6 +156,13 @@ async def render_visit(
     return response
 
 
+def _next_name(calling: DeskQueue, queue: Sequence[QueuedVisit]) -> str:
+    """Whom F2 calls: the next number, else the name of who waits longest; empty where nobody waits."""
+    if calling.waiting:
+        return calling.waiting[0].shown
+    return queue[0].name if queue else ""
+
+
 def _address(view: DeskView, page: PageChoice) -> str:
     address = f"/desk/visits/{view.account.visit_id}"
     if view.issued is not None:
@@ -166,16 +185,42 @@ async def _shown_code(request: web.Request, view: DeskView) -> ShownCode | None:
     code = view.panel.code
     if code is None:
         return None
+    return await _code_of(request, code.id)
+
+
+async def _code_of(request: web.Request, intent_id: IntentId) -> ShownCode:
     app, organization_id = app_state(request), current(request).caller.organization_id
-    intent = await find_intent(app.context, organization_id, code.id)
+    intent = await find_intent(app.context, organization_id, intent_id)
     payload = "" if intent.instruction is None else intent.instruction.qr_payload
     picture = Markup(qr_svg(payload, title=f"VietQR {intent.reference_code}")) if payload else None  # noqa: S704 - escaped by qr_svg
     number = "" if intent.instruction is None else intent.instruction.account_number
     return ShownCode(intent=intent, picture=picture, account=f"•••{number[-3:]}" if number else "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvancePanel:
+    """What the panel of an advance shows: the proposal, and the standing code if the visit has one."""
+
+    proposal: DepositProposal
+    code: ShownCode | None
+
+
+async def _advance(request: web.Request, view: DeskView, page: PageChoice) -> AdvancePanel | None:
+    if page.method != "advance" or view.is_closed:
+        return None
+    context, organization_id = app_state(request).context, current(request).caller.organization_id
+    visit_id = view.account.visit_id
+    wanted = IntentFilter(ma_lk=view.account.ma_lk)
+    intents = await list_intents(context, organization_id, ListSlice(limit=CODES_MAX), wanted)
+    standing = [each for each in intents if each.visit_id == visit_id and each.is_standing and each.is_collecting]
+    return AdvancePanel(
+        proposal=await find_proposal(context, organization_id, visit_id),
+        code=await _code_of(request, standing[0].id) if standing else None,
+    )
+
+
 async def _terminals(request: web.Request, view: DeskView, page: PageChoice) -> list[CardTerminal]:
-    if _method(view, page) not in ("card", "mixed") or not view.panel.takes_money:
+    if _method(view, page) not in ("card", "mixed") or not (view.panel.takes_money or page.method == "advance"):
         return []
     return await list_card_terminals(app_state(request).context, current(request).caller.organization_id)
 

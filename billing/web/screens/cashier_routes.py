@@ -12,16 +12,17 @@ from billing.web.screens.cashier_forms import (
 from billing.web.screens.cashier_pages import (
     get_alive,
     get_change,
+    get_deposit,
     get_desk,
     get_find,
     get_keys,
     get_live,
-    get_next,
     get_pay,
     get_visit,
     get_waiting,
     get_waiting_visits,
     get_what_if,
+    post_next,
 )
 from billing.web.screens.customer_display import get_display, get_display_live
 from billing.web.screens.route import screen_route
@@ -32,7 +33,7 @@ CASHIER_SCREENS = (
     screen_route("GET", "/desk", get_desk, Right.COLLECT),
     screen_route("GET", "/desk/find", get_find, Right.COLLECT),
     screen_route("GET", "/desk/waiting-visits", get_waiting_visits, Right.COLLECT),
-    screen_route("GET", "/desk/next", get_next, Right.COLLECT),
+    screen_route("POST", "/desk/next", post_next, Right.COLLECT),
     screen_route("GET", "/desk/waiting", get_waiting, Right.COLLECT),
     screen_route("GET", "/desk/change", get_change, Right.COLLECT),
     screen_route("GET", "/desk/alive", get_alive, Right.COLLECT),
@@ -40,6 +41,7 @@ CASHIER_SCREENS = (
     screen_route("GET", "/desk/keys", get_keys, Right.COLLECT),
     screen_route("GET", _VISIT, get_visit, Right.COLLECT),
     screen_route("GET", _VISIT + "/pay", get_pay, Right.COLLECT),
+    screen_route("GET", _VISIT + "/deposit", get_deposit, Right.COLLECT),
     screen_route("GET", _VISIT + "/what-if", get_what_if, Right.QUOTE),
     screen_route("POST", _VISIT + "/collect", post_collection, Right.COLLECT),
     screen_route("POST", _VISIT + "/receipt", post_receipt, Right.COLLECT),

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 from billing.core.money import Dong
 from billing.core.text import shorten_name
-from billing.coverage.domain.explain import Language, category_name, explain, percent_text
+from billing.coverage.domain.explain import Language, category_name, explain, fact_names, percent_text
 from billing.coverage.domain.price_result import AppliedRule
+from billing.coverage.domain.what_if import WhatIf
 from billing.visit_accounts.domain.desk_visit import DeskLine, LineStatus, OrderSlip
 from billing.visit_accounts.service.desk_visits import DeskView
+from billing.visit_accounts.service.queue_tickets import DeskQueue
 from billing.visit_accounts.store.desk_queue import QueuedVisit
 from billing.visit_accounts.store.desk_screens import WaitingCode
 from billing.web.screens.texts import ScreenLanguage
@@ -22,6 +24,7 @@ CHILD = 6
 _NOTES = (10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 _SUGGESTIONS_MAX = 3
 _LATE_MINUTES = 10
+_ROUTES_MAX = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +73,12 @@ class TotalsRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A row of the queue; `priority` is empty, aged, child or emergency."""
+    """A row of the queue; `priority` is empty, aged, child or emergency, `ticket` the number, empty without one."""
 
     visit: QueuedVisit
     minutes: int
     priority: str
+    ticket: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,18 @@ class WaitingRow:
     waited: str
     is_late: bool
     is_arrived: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRow:
+    """A care route with the patient share under it; `facts` are the papers that it needs."""
+
+    code: str
+    name: str
+    is_stated: bool
+    patient: Dong
+    difference: int
+    facts: str
 
 
 def amount_text(amount: Decimal | int | None) -> str:
@@ -126,13 +142,16 @@ def category_text(view: DeskView, language: ScreenLanguage) -> str:
     return f"{code} {category_name(code, Language(language.value))}".strip()
 
 
-def queue_rows(queue: Sequence[QueuedVisit], *, now: datetime) -> list[QueueRow]:
-    """The queue with how long each has waited."""
+def queue_rows(queue: Sequence[QueuedVisit], calling: DeskQueue, *, now: datetime) -> list[QueueRow]:
+    """The queue with how long each has waited, and the ticket of each who took one."""
+    tickets = [*calling.waiting, *([] if calling.at_desk is None else [calling.at_desk])]
+    shown = {ticket.visit_id: ticket.shown for ticket in tickets}
     return [
         QueueRow(
             visit=visit,
             minutes=max(0, int((now - visit.waiting_since).total_seconds() // 60)),
             priority=_priority(visit, now.year),
+            ticket=shown.get(visit.visit_id, ""),
         )
         for visit in queue
     ]
@@ -168,6 +187,28 @@ def reason_rows(reasons: Sequence[AppliedRule], language: ScreenLanguage) -> lis
         explained = explain(reason, Language(language.value))
         source = " · ".join(part for part in (explained.citation, explained.period) if part)
         rows.append((explained.sentence, source))
+    return rows
+
+
+def what_if_rows(routes: WhatIf, *, stated: Dong | None, language: Language) -> list[RouteRow]:
+    """The stated route and those with another patient share, one for each share, at most four."""
+    rows: list[RouteRow] = []
+    shares: set[Dong] = set()
+    for each in sorted(routes.routes, key=lambda route: route.code != routes.stated):
+        if each.priced is None or each.priced.patient_share in shares or len(rows) == _ROUTES_MAX:
+            continue
+        share = each.priced.patient_share
+        shares.add(share)
+        rows.append(
+            RouteRow(
+                code=each.code,
+                name=category_name(each.code, language),
+                is_stated=each.code == routes.stated,
+                patient=share,
+                difference=0 if stated is None else share - stated,
+                facts=", ".join(fact_names(fact, language) for fact in each.facts),
+            )
+        )
     return rows
 
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from billing.core.actor import Role
+from billing.visit_accounts.domain.queue_ticket import QueueLine
+from billing.visit_accounts.service.queue_tickets import take_ticket
 from tests.flow import assert_books_are_right
 from tests.web.screens.desk_day import DeskDay, desk_day, hidden, panel_state
 from tests.web.site import UNKNOWN_ID, Site
@@ -221,9 +223,109 @@ async def test_next_opens_who_waits_longest(day: DeskDay) -> None:
     first = await day.visit("LK0001")
     second = await day.visit("LK0002", patient={"HO_TEN": "Trần B"})
 
-    assert location(await day.staff.client.get("/desk/next")) == f"/desk/visits/{first}"
+    assert location(await day.staff.post("/desk/next")) == f"/desk/visits/{first}"
     await day.staff.page(f"/desk/visits/{first}")
-    assert location(await day.staff.client.get("/desk/next")) == f"/desk/visits/{second}"
+    assert location(await day.staff.post("/desk/next")) == f"/desk/visits/{second}"
+
+
+async def test_next_calls_the_next_number_and_opens_its_visit(day: DeskDay) -> None:
+    await day.visit("LK0001")
+    second = await day.visit("LK0002", patient={"HO_TEN": "Trần B"})
+    facility_code = day.site.hospital.facility_code
+    await take_ticket(
+        day.site.context, day.site.hospital.organization_id, facility_code, line=QueueLine.NORMAL, visit_id=second
+    )
+    assert "B001" in text_of(await day.staff.page("/desk"))
+
+    assert location(await day.staff.post("/desk/next")) == f"/desk/visits/{second}"
+    assert "Gọi lại" in text_of(await day.staff.page(f"/desk/visits/{second}"))
+    assert location(await day.staff.post("/desk/next")) == "/desk"
+
+
+async def test_advance_is_taken_and_then_pays_the_lines(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = f"/desk/visits/{visit_id}"
+    assert "Đề nghị nộp thêm 100.000 đ" in text_of(await day.staff.page(f"{address}/deposit"))
+
+    empty = await day.staff.post(f"{address}/advance", amount="", method="cash")
+    taken = await day.staff.post(f"{address}/advance", amount="150.000", method="cash", given="200.000")
+
+    assert empty.status_code == 422
+    assert "Tạm thu / tạm ứng" in text_of(empty.text)
+    assert "Trả lại khách 50.000 đ" in text_of(await day.staff.page(location(taken)))
+    # The deposit covers the orders: they are cleared, and nothing is to be collected for them.
+    page = await day.staff.page(address)
+    assert "đủ tạm thu" in text_of(page)
+    chosen = await day.staff.page(f"{address}?chosen=1&line=L1&line=L2")
+    assert "Trừ tạm thu 100.000 đ" in text_of(chosen)
+    used = await day.staff.post(f"{address}/collect", due="0", method="deposit", line=["L1", "L2"])
+    assert location(used) == address
+    assert text_of(await day.staff.page(address)).count("đã thu") >= 2
+    await assert_books_are_right(day.site.context.database)
+
+
+async def test_standing_code_is_made_once_and_shown_again(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    address = f"/desk/visits/{visit_id}"
+
+    first = await day.staff.post(f"{address}/standing-code")
+    second = await day.staff.post(f"{address}/standing-code")
+
+    assert location(first) == address
+    assert second.status_code == 409
+    assert "dùng đến khi ra viện" in text_of(await day.staff.page(f"{address}/deposit"))
+
+
+async def test_card_slip_is_recorded_with_its_terminal(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    [bank] = await day.site.as_owner("SELECT id FROM bank_account WHERE organization_id = 1 LIMIT 1")
+    terminal = await day.site.client.post(
+        "/v1/card-terminals",
+        json={
+            "facility_code": day.site.hospital.facility_code,
+            "name": "POS 1",
+            "terminal_number": "T01",
+            "bank_account_id": str(bank["id"]),
+        },
+    )
+    address = f"/desk/visits/{visit_id}"
+    assert "POS 1" in await day.staff.page(f"{address}?method=card")
+    fields = {"due": "100000", "line": ["L1", "L2"], "terminal_id": terminal.json()["id"]}
+
+    without = await day.staff.post(f"{address}/collect", method="card", **fields)
+    mixed = await day.staff.post(
+        f"{address}/collect", method="mixed", approval_code="A1", card_amount="30.000", given="100.000", **fields
+    )
+
+    assert without.status_code == 422
+    words = text_of(await day.staff.page(location(mixed)))
+    assert "Cà thẻ (POS) 30.000" in words
+    assert "Tiền mặt 70.000" in words
+    assert "Trả lại khách 30.000 đ" in words
+
+
+async def test_final_bill_that_owes_is_collected_for_its_invoice(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = f"/desk/visits/{visit_id}"
+    await day.site.as_owner(
+        "UPDATE charge_item SET state = 'performed', performed_at = ordered_at WHERE organization_id = 1"
+    )
+    debt = {"due_on": "2027-01-31", "reason": "trả sau khi ra viện", "guarantor": {"name": "Nguyễn Thị B"}}
+    assert (await day.site.client.post(f"/v1/visits/{visit_id}/debts", json=debt)).is_success
+    bill = await day.site.client.post(f"/v1/visits/{visit_id}/final-bill", json={})
+    assert bill.is_success, bill.text
+
+    page = await day.staff.page(address)
+    answer = await day.staff.post(
+        f"{address}/collect", due=hidden(page, "due"), method="cash", invoice_id=hidden(page, "invoice_id")
+    )
+
+    assert "Đã tất toán" in text_of(page)
+    assert "Đã thanh toán lần này 100.000 đ" in text_of(await day.staff.page(location(answer)))
+    assert panel_state(await day.staff.page(address)) == "closed"
 
 
 async def test_customer_display_shows_short_name_amount_and_code_only(day: DeskDay) -> None:

@@ -1,0 +1,201 @@
+// The desk: scans, keys, ticks, and whether the server is there. Source: docs/ux.md, Cashier.
+const GAP_MS = 100, WHOLE_MS = 1500, LEAST = 6, AGAIN_MS = 1500, NUMBER_LEAST = 10, NUMBER_GAP_MS = 40;
+const PING_MS = 1000, PING_LIMIT_MS = 1500, KEPT_MS = 600000;
+const $ = (id) => document.getElementById(id);
+const isField = (node) => node instanceof HTMLElement && node.matches("input:not([type=checkbox],[type=radio],[type=hidden]),textarea,select");
+
+// A scan is a burst of input: it is recognised by its timing, taken out of the field that it hit, and searched.
+let burst = null, last = { text: "", at: -AGAIN_MS };
+function grow(field, now) {
+  if (burst && (now - burst.at > GAP_MS || burst.field !== field)) end(false);
+  burst ??= { field, from: now, n: 0, keys: "", before: field ? kept.get(field) ?? field.value : "", timer: 0 };
+  burst.at = now;
+  burst.n += 1;
+  clearTimeout(burst.timer);
+  burst.timer = setTimeout(() => end(false), GAP_MS + 20);
+}
+// The value of a field before each input, so that a burst can be taken out again.
+const kept = new WeakMap();
+function textOf({ field, before, keys }) {
+  if (!field) return keys;
+  const now = field.value;
+  let head = 0, tail = 0;
+  while (head < before.length && head < now.length && before[head] === now[head]) head += 1;
+  while (tail < before.length - head && tail < now.length - head && before.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
+  return now.slice(head, now.length - tail);
+}
+function end(isEnded) {
+  const done = burst;
+  burst = null;
+  if (!done) return false;
+  clearTimeout(done.timer);
+  const span = done.at - done.from;
+  // A quick hand types an amount of six digits; a number that is scanned has ten or more, or comes faster.
+  const isAmount = done.field?.matches(".money") && done.n < NUMBER_LEAST && span / done.n > NUMBER_GAP_MS;
+  const isScan = done.n >= LEAST && span <= WHOLE_MS && !isAmount;
+  const isShort = !isScan && isEnded && done.n >= 3 && span / done.n < 30;
+  if (!isScan && !isShort) {
+    if (done.field) kept.set(done.field, done.field.value);
+    else typed(done.keys);
+    return false;
+  }
+  const box = $("scan"), text = textOf(done).trim();
+  if (done.field && done.field !== box) {
+    done.field.blur();
+    done.field.value = done.before;
+    done.field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  if (box) scanned(box, text, isShort);
+  return true;
+}
+function scanned(box, text, isShort) {
+  const note = $("scan-note"), now = performance.now();
+  if (note) note.hidden = !isShort;
+  if (isShort || (text === last.text && now - last.at < AGAIN_MS)) {
+    box.value = "";
+    return;
+  }
+  last = { text, at: now };
+  if (document.activeElement === box) box.blur();
+  box.value = text;
+  box.form.requestSubmit();
+}
+document.addEventListener("focusin", ({ target }) => isField(target) && kept.set(target, target.value));
+document.addEventListener("beforeinput", (event) => {
+  const { target } = event;
+  if (!isField(target)) return;
+  if (!burst || burst.field !== target || event.timeStamp - burst.at > GAP_MS) kept.set(target, target.value);
+}, true);
+document.addEventListener("input", (event) => {
+  const { target, inputType } = event;
+  if (!isField(target) || !event.isTrusted && !event.isComposing && !inputType) return;
+  if (/^insert(Text|CompositionText|FromComposition)?$/.test(inputType ?? "")) grow(target, event.timeStamp);
+  else if (inputType === "insertLineBreak") end(true);
+}, true);
+
+// Keys: function keys everywhere, letters outside of fields. An own map may replace letters: localStorage "desk-keys".
+const press = (id) => () => $(id)?.click();
+const go = (id, path) => () => ($(id) ? $(id).click() : location.assign(path));
+const ACTIONS = {
+  next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
+  again: press("call-again"), cash: press("method-cash"), qr: press("method-qr"), card: press("method-card"),
+  deposit: press("method-deposit"), money: go("find-money", "/desk/find-money"), shift: go("close-shift", "/shift/close"),
+  print: press("print"), advance: press("deposit"), several: press("mixed"), keys: () => location.assign("/desk/keys"),
+  explain() {
+    const all = [...document.querySelectorAll("#lines details")], at = all.findIndex((each) => each.open);
+    if (at >= 0) all[at].open = false;
+    const following = all[at + 1];
+    if (following) { following.open = true; following.scrollIntoView({ block: "nearest" }); }
+  },
+  whatif: () => $("what-if")?.scrollIntoView(),
+  scan() {
+    const box = $("scan");
+    if (box) { box.value = ""; box.focus(); }
+  },
+};
+const KEYS = {
+  Escape: "scan", F2: "next", F3: "again", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift",
+  n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", p: "print", t: "advance", s: "several", g: "explain",
+  w: "whatif", "?": "keys",
+};
+try { Object.assign(KEYS, JSON.parse(localStorage.getItem("desk-keys") ?? "{}")); } catch { /* an unreadable map */ }
+const hasLetters = () => localStorage.getItem("desk-letters") !== "off";
+function typed(keys) {
+  const given = $("given");
+  if (/^[0-9]+$/.test(keys) && given) {
+    given.focus();
+    given.value += keys;
+    given.dispatchEvent(new Event("input", { bubbles: true }));
+  } else if (keys.length === 1 && hasLetters()) ACTIONS[KEYS[keys.toLowerCase()]]?.();
+}
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey) return;
+  if (event.altKey) {
+    if (/^[1-9]$/.test(key) && $(`slip-${key}`)) { event.preventDefault(); $(`slip-${key}`).click(); }
+    return;
+  }
+  if ((key === "Enter" || key === "Tab") && burst && event.timeStamp - burst.at <= GAP_MS && end(true)) {
+    event.preventDefault();
+    event.stopPropagation();
+    return;
+  }
+  if (event.repeat) { burst = null; return; }
+  if (key.length > 1) {
+    const action = ACTIONS[KEYS[key]];
+    if (action && (key !== "Escape" || !document.querySelector("dialog[open]"))) { event.preventDefault(); action(); }
+    if ((key === "ArrowDown" || key === "ArrowUp") && !isField(target) | target.id === "scan") move(event, key === "ArrowDown" ? 1 : -1);
+    return;
+  }
+  if (!isField(target)) {
+    if (key === " ") return;
+    event.preventDefault();
+    grow(null, event.timeStamp);
+    burst.keys += key;
+  }
+}, true);
+function move(event, step) {
+  const rows = [...document.querySelectorAll(".queue a")], at = rows.indexOf(document.activeElement);
+  const row = rows[at < 0 && step < 0 ? rows.length - 1 : at + step];
+  if (row) { event.preventDefault(); row.focus(); }
+}
+
+// A slip ticks its lines, a line unticks its slip.
+document.addEventListener("change", ({ target }) => {
+  if (target.dataset?.slip) for (const line of document.querySelectorAll(`[data-of="${target.dataset.slip}"]`)) line.checked = target.checked;
+  else if (target.dataset?.of) {
+    const lines = [...document.querySelectorAll(`[data-of="${target.dataset.of}"]`)];
+    $(`slip-${target.dataset.of}`).checked = lines.every((line) => line.checked);
+  } else if (target.id === "letters-off") localStorage.setItem("desk-letters", target.checked ? "off" : "on");
+}, true);
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-given],[data-copy]");
+  if (!button) return;
+  if (button.dataset.copy) navigator.clipboard?.writeText(button.dataset.copy);
+  else {
+    const given = $("given");
+    given.value = button.dataset.given;
+    given.dispatchEvent(new Event("input", { bubbles: true }));
+    given.focus();
+  }
+});
+
+// What was typed survives a reload while the server is away; a receipt and the sign-out remove it.
+const place = () => `desk:${location.pathname}`;
+document.addEventListener("input", ({ target }) => {
+  if (target.form?.id !== "pay-form" || !target.id) return;
+  const fields = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
+  sessionStorage.setItem(place(), JSON.stringify({ ...fields, [target.id]: target.value, at: Date.now() }));
+});
+document.addEventListener("submit", ({ target }) => target.action?.endsWith("/sign-out") && sessionStorage.clear());
+function restore() {
+  if ($("pay")?.dataset.state === "issued") sessionStorage.removeItem(place());
+  const { at, ...fields } = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
+  if (Date.now() - at < KEPT_MS) for (const [id, value] of Object.entries(fields)) if ($(id) && !$(id).value) $(id).value = value;
+  if (isField(document.activeElement)) kept.set(document.activeElement, document.activeElement.value);
+  const off = $("letters-off");
+  if (off) off.checked = !hasLetters();
+}
+document.addEventListener("htmx:afterSettle", restore);
+restore();
+
+// Whether the server is there: stated within three seconds; until then nothing is collected on this page.
+let isLost = false;
+function state(isAway, internet) {
+  const line = $("line-state"), band = $("server-away");
+  if (band) band.hidden = !isAway;
+  if (line) {
+    line.className = `line-state${isAway ? " off" : internet === "away" ? " slow" : ""}`;
+    line.lastElementChild.textContent = isAway ? line.dataset.lost : internet === "away" ? line.dataset.away : line.dataset.here;
+  }
+  for (const button of document.querySelectorAll("#pay button[type=submit]")) if (isAway !== isLost || isAway) button.disabled = isAway;
+  isLost = isAway;
+}
+async function ping() {
+  try {
+    const answer = await fetch("/desk/alive", { signal: AbortSignal.timeout(PING_LIMIT_MS), redirect: "manual", cache: "no-store" });
+    state(answer.status >= 500, answer.headers.get("X-Internet"));
+  } catch { state(true); }
+  setTimeout(ping, PING_MS);
+}
+if ($("line-state")) ping();
