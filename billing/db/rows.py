@@ -1,9 +1,9 @@
-"""Rows of the database as dataclasses, read by column name.
+"""Rows of the database as dataclasses or named tuples, read by column name.
 
 asyncpg returns ids, times and numbers as such; in JSON they are text. `json_codec.py` decodes the JSON of a row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ _FROM_TEXT: Mapping[Any, Callable[[str], object]] = {
 
 
 def read_row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:
-    """Build a dataclass from a row, or from an object of JSON in a row: each column is the field of its name.
+    """Build a dataclass or named tuple from a row, or an object of JSON in a row: a column is the field of its name.
 
     Raises KeyError for a column without a field, and TypeError for a field without a column or a default.
     """
@@ -44,6 +44,29 @@ def read_row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row
         if value is not None:
             values[name] = convert(value)
     return build(**values)
+
+
+def read_rows(kind: type[Row], records: Sequence[asyncpg.Record]) -> list[Row]:
+    """Build a named tuple of plain values from each of many rows: the columns are compared with its fields once.
+
+    Raises KeyError and TypeError as `read_row`.
+    """
+    if not records:
+        return []
+    build: Callable[..., Row] = kind
+    columns = _columns(build)
+    unknown = set(records[0].keys()) - columns.names
+    if unknown:
+        raise KeyError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    if not columns.converted:
+        return [build(**record) for record in records]
+    rows = []
+    for record in records:
+        values = dict(record)
+        for name, convert in columns.converted:
+            values[name] = convert(values[name])
+        rows.append(build(**values))
+    return rows
 
 
 def extend(kind: type[Row], value: Any, **more: object) -> Row:
@@ -64,7 +87,7 @@ class _Columns(NamedTuple):
 def _columns(kind: Any) -> _Columns:
     types = get_type_hints(kind)
     from_text, converted = [], []
-    names = [field.name for field in fields(kind)]
+    names = list(kind._fields) if issubclass(kind, tuple) else [field.name for field in fields(kind)]
     for name in names:
         if (parse := _FROM_TEXT.get(_type_of_value(types[name]))) is not None:
             from_text.append((name, parse))

@@ -4,10 +4,9 @@ One posting for each pair of accounts sums all lines of a day. A fee that the pr
 difference within the tolerance to its own account. Source: docs/design.md §4, Accounts; docs/reconciliation.md.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.core.money import Dong
@@ -16,8 +15,7 @@ from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, acc
 _FEES = AccountKey(AccountRole.PAYMENT_FEES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
+class Sweep(NamedTuple):
     """One confirmed statement line whose money leaves clearing. `amount` is that of the line, positive for money in.
 
     `expected` is the net amount of the item, `fee` what the provider kept of its gross amount.
@@ -41,37 +39,46 @@ class Sweep:
         return self.booked_on, self.bank_account_id, self.clearing_subject
 
 
-def sweep_postings(sweeps: Iterable[Sweep], *, is_reversed: bool = False) -> list[Posting]:
+def sweep_postings(sweeps: Sequence[Sweep], *, is_reversed: bool = False) -> list[Posting]:
     """The postings of sweeps of one group: D 1121, D fees, D or C tolerance difference · C 113; outflows the other way.
 
     `is_reversed` takes them back.
     """
-    sums: dict[tuple[AccountKey, AccountKey], int] = defaultdict(int)
-    for sweep in sweeps:
-        bank = AccountKey(AccountRole.BANK, account_subject(sweep.bank_account_id))
-        clearing = AccountKey(AccountRole.CLEARING, account_subject(sweep.clearing_subject))
-        tolerance = AccountKey(AccountRole.TOLERANCE_DIFFERENCE, account_subject(sweep.bank_account_id))
-        for debit, credit, amount in _parts(sweep, bank, clearing, tolerance):
-            sums[debit, credit] += amount
+    bank = AccountKey(AccountRole.BANK, account_subject(sweeps[0].bank_account_id))
+    clearing = AccountKey(AccountRole.CLEARING, account_subject(sweeps[0].clearing_subject))
+    tolerance = AccountKey(AccountRole.TOLERANCE_DIFFERENCE, account_subject(sweeps[0].bank_account_id))
+    received, paid = _sum(sweeps, is_received=True), _sum(sweeps, is_received=False)
+    parts = (
+        (_FEES, clearing, sum(sweep.fee for sweep in sweeps)),
+        (bank, clearing, received.amount - received.more),
+        (bank, tolerance, received.more),
+        (tolerance, clearing, received.less),
+        (clearing, bank, paid.amount - paid.less),
+        (tolerance, bank, paid.less),
+        (clearing, tolerance, paid.more),
+    )
     return [
         Posting(debit=credit, credit=debit, amount=Dong(amount))
         if is_reversed
         else Posting(debit=debit, credit=credit, amount=Dong(amount))
-        for (debit, credit), amount in sums.items()
+        for debit, credit, amount in parts
         if amount > 0
     ]
 
 
-def _parts(
-    sweep: Sweep, bank: AccountKey, clearing: AccountKey, tolerance: AccountKey
-) -> Iterable[tuple[AccountKey, AccountKey, int]]:
-    difference = sweep.difference
-    yield _FEES, clearing, sweep.fee
-    if sweep.amount > 0:
-        yield bank, clearing, sweep.amount - max(difference, 0)
-        yield bank, tolerance, max(difference, 0)
-        yield tolerance, clearing, max(-difference, 0)
-    else:
-        yield clearing, bank, -sweep.amount - max(-difference, 0)
-        yield tolerance, bank, max(-difference, 0)
-        yield clearing, tolerance, max(difference, 0)
+class _Sum(NamedTuple):
+    """Sweeps of one direction: what the bank shows without its sign, and how much more and less than expected it is."""
+
+    amount: int
+    more: int
+    less: int
+
+
+def _sum(sweeps: Sequence[Sweep], *, is_received: bool) -> _Sum:
+    amount = more = less = 0
+    for sweep in sweeps:
+        if (sweep.amount > 0) is is_received:
+            amount += abs(sweep.amount)
+            more += max(sweep.amount - sweep.expected, 0)
+            less += max(sweep.expected - sweep.amount, 0)
+    return _Sum(amount, more, less)

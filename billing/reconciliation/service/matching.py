@@ -5,6 +5,7 @@ A tentative line is matched without a sweep; `confirm_matches` posts it once a c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -42,8 +43,7 @@ class MatchChanged(Unavailable):
     code = "match_changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(NamedTuple):
     """A decided candidate with its line."""
 
     line: OpenLine
@@ -109,7 +109,7 @@ async def write_decided(
             id=candidate.match_id or context.ids.new(),
             rule=rule,
             reason=reason,
-            difference=each.sweep.difference,
+            difference=each.line.amount - candidate.expected,
             fee=candidate.fee,
             entry_id=entry_of.get(each.line.id),
             clearing_subject=candidate.clearing_subject if is_posted else None,

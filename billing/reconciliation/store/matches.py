@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -13,8 +14,7 @@ from billing.db.rows import read_row
 from billing.reconciliation.domain.match_rules import ItemKind, MatchRule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMatch:
+class NewMatch(NamedTuple):
     """A match to write. `entry_id` and `clearing_subject` are None until a confirmed statement line has posted it."""
 
     id: UUID
@@ -26,8 +26,7 @@ class NewMatch:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewItem:
+class NewItem(NamedTuple):
     """One item of a match; `amount` has the sign of the bank account."""
 
     match_id: UUID

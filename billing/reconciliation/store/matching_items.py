@@ -10,7 +10,7 @@ from uuid import UUID
 
 from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import read_row
+from billing.db.rows import read_row, read_rows
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, RuleSet
 
 # One credit for a whole batch has no code and no reference of ours: amount, account and day decide, and only if they
@@ -42,7 +42,7 @@ _PAYOUTS = """
 async def find_payout_lines(tx: Transaction, rules: RuleSet, *, from_day: date) -> list[Candidate]:
     """Lines with the net amount of an open payout, on its day or soon after it."""
     rows = await tx.fetch(_PAYOUTS, tx.organization_id, rules.tolerance, rules.payout_days, from_day)
-    return [read_row(Candidate, row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 _CARD_BATCHES = """
@@ -68,7 +68,7 @@ _CARD_BATCHES = """
 async def find_card_batch_lines(tx: Transaction, rules: RuleSet, *, from_day: date) -> list[Candidate]:
     """Lines with the net amount of an open card batch; a line whose text names the batch is better."""
     rows = await tx.fetch(_CARD_BATCHES, tx.organization_id, rules.tolerance, rules.payout_days, from_day)
-    return [read_row(Candidate, row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 # The name is a whole word of the text: slip 1 is not in "2019". A refund is named by our code, too.
@@ -98,7 +98,7 @@ _NAMED = """
 async def find_named_lines(tx: Transaction, rules: RuleSet, *, from_day: date) -> list[Candidate]:
     """Lines that name an open bank deposit by its slip, or a transfer of a refund, with its exact amount."""
     rows = await tx.fetch(_NAMED, tx.organization_id, rules.payout_days, from_day)
-    return [read_row(Candidate, row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ its settlement line is a candidate too: the statement line joins that match.
 
 from collections.abc import Sequence
 
-import asyncpg
-
 from billing.db.arrays import columns
 from billing.db.database import Transaction
+from billing.db.rows import read_rows
 from billing.payments.domain.reference_links import normal_reference
-from billing.reconciliation.domain.match_rules import Candidate, ItemKind, OpenLine, RuleSet
+from billing.reconciliation.domain.match_rules import Candidate, OpenLine, RuleSet
 from providers.references import is_placeholder
 
 # LATERAL with OFFSET 0: each line is looked up by index; a hash of the whole table would be built for every chunk.
@@ -101,7 +100,7 @@ async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: R
     rows = await tx.fetch(
         _BY_REFERENCE, tx.organization_id, *columns(incoming, 7), rules.tolerance, rules.reference_days
     )
-    return [_candidate(row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 # The payment may come from any channel of the bank account that is credited for each payment. A rejoined code counts
@@ -156,7 +155,7 @@ async def find_by_code(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSe
     if not incoming:
         return []
     rows = await tx.fetch(_BY_CODE, tx.organization_id, *columns(incoming, 5), rules.tolerance, rules.code_days)
-    return [_candidate(row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 _BY_VIRTUAL_ACCOUNT = """
@@ -187,16 +186,4 @@ async def find_by_virtual_account(tx: Transaction, lines: Sequence[OpenLine], ru
     if not incoming:
         return []
     rows = await tx.fetch(_BY_VIRTUAL_ACCOUNT, tx.organization_id, *columns(incoming, 5), rules.code_days)
-    return [_candidate(row) for row in rows]
-
-
-def _candidate(row: asyncpg.Record) -> Candidate:
-    return Candidate(
-        line_id=row["line_id"],
-        item_kind=ItemKind(row["item_kind"]),
-        item_id=row["item_id"],
-        expected=row["expected"],
-        clearing_subject=row["clearing_subject"],
-        rank=row["rank"],
-        match_id=row["match_id"],
-    )
+    return read_rows(Candidate, rows)

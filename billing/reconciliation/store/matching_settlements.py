@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from billing.db.database import Transaction
-from billing.db.rows import read_row
+from billing.db.rows import read_rows
 from billing.reconciliation.domain.match_rules import Candidate
 
 # LATERAL with OFFSET 0: each line is looked up by index; a join chosen while the matches were few would be quadratic.
@@ -63,7 +63,7 @@ _BY_TRANSACTION = """
 async def find_by_transaction(tx: Transaction, line_ids: Sequence[UUID]) -> list[Candidate]:
     """The movements that settlement lines report, with equal amount."""
     rows = await tx.fetch(_BY_TRANSACTION, tx.organization_id, list(line_ids))
-    return [read_row(Candidate, row) for row in rows]
+    return read_rows(Candidate, rows)
 
 
 _OF_IMPORT = """

@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.core.list_slice import ListSlice
 from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import read_row
+from billing.db.rows import read_rows
 from billing.reconciliation.domain.match_rules import OpenLine
 
 # Bank charges are not matched with items of the ledger: a rule of their own books them (exceptions).
@@ -27,7 +27,7 @@ _LINES_OF_IMPORT = """
 async def read_lines_of_import(tx: Transaction, import_id: UUID, *, after: UUID, at_most: int) -> list[OpenLine]:
     """The next open lines of an active import, by id."""
     rows = await tx.fetch(_LINES_OF_IMPORT, tx.organization_id, import_id, after, at_most)
-    return [read_row(OpenLine, row) for row in rows]
+    return read_rows(OpenLine, rows)
 
 
 _OPEN_LINES = """
@@ -44,7 +44,7 @@ _OPEN_LINES = """
 async def read_open_lines(tx: Transaction, *, from_day: date, after: UUID, at_most: int) -> list[OpenLine]:
     """The next open lines of all imports since a day, by id."""
     rows = await tx.fetch(_OPEN_LINES, tx.organization_id, after, from_day, at_most)
-    return [read_row(OpenLine, row) for row in rows]
+    return read_rows(OpenLine, rows)
 
 
 _NAMED_LINES = """
@@ -59,7 +59,7 @@ _NAMED_LINES = """
 
 async def read_open_lines_of_ids(tx: Transaction, line_ids: Sequence[UUID]) -> list[OpenLine]:
     """The lines among these that are open."""
-    return [read_row(OpenLine, row) for row in await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids))]
+    return read_rows(OpenLine, await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids)))
 
 
 # Every line that has a reference or code of the given lines competes with them, also outside of their import.
@@ -79,7 +79,7 @@ async def read_lines_with_references(tx: Transaction, lines: Sequence[OpenLine])
     """The open lines that have a bank reference of these lines; these lines included."""
     named = [(line.bank_account_id, line.bank_reference) for line in lines if line.bank_reference]
     rows = await tx.fetch(_RIVALS_BY_REFERENCE, tx.organization_id, *columns(named, 2))
-    return [read_row(OpenLine, row) for row in rows]
+    return read_rows(OpenLine, rows)
 
 
 _RIVALS_BY_CODE = """
@@ -97,7 +97,7 @@ _RIVALS_BY_CODE = """
 async def read_lines_with_codes(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
     """The open lines whose only code is that of one of these lines; lines with two codes are left out."""
     codes = [line.codes[0] for line in lines if len(line.codes) == 1]
-    return [read_row(OpenLine, row) for row in await tx.fetch(_RIVALS_BY_CODE, tx.organization_id, codes)]
+    return read_rows(OpenLine, await tx.fetch(_RIVALS_BY_CODE, tx.organization_id, codes))
 
 
 _LIST_OPEN = """
@@ -115,4 +115,4 @@ _LIST_OPEN = """
 async def list_open_lines(tx: Transaction, part: ListSlice, *, bank_account_id: UUID | None) -> list[OpenLine]:
     """Open lines of a slice of the list, the newest first; None filters nothing."""
     rows = await tx.fetch(_LIST_OPEN, tx.organization_id, part.before, part.first, part.limit, bank_account_id)
-    return [read_row(OpenLine, row) for row in rows]
+    return read_rows(OpenLine, rows)
