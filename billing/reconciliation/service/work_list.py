@@ -17,6 +17,7 @@ from billing.core.money import Dong
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionState
+from billing.reconciliation.domain.listing import TooManyRows
 from billing.reconciliation.domain.match_rules import OpenLine
 from billing.reconciliation.domain.proposals import Proposal, rank_proposals
 from billing.reconciliation.domain.target_proposals import NamedTarget, ReceivedMoney, TargetProposal
@@ -28,6 +29,7 @@ from billing.reconciliation.store.target_proposals import read_named_targets
 from billing.reconciliation.store.work_list import count_open, find_open_of_line, read_work
 
 PAGE_SIZE = 25
+FILE_ROWS_MAX = 10_000
 _ITEMS_SHOWN = 5
 
 
@@ -72,6 +74,15 @@ async def list_work(
         shown = rows[:limit]
         proposed = await _propose(tx, shown)
     return WorkPage(rows=proposed, next_after=shown[-1].id if len(rows) > limit else None)
+
+
+async def list_all_work(context: Context, organization_id: OrganizationId, wanted: WorkFilter) -> Sequence[WorkRow]:
+    """The rows of a filter for a file, the oldest first. Raises TooManyRows."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        rows = await read_work(tx, wanted, now=context.clock(), limit=FILE_ROWS_MAX + 1)
+    if len(rows) > FILE_ROWS_MAX:
+        raise TooManyRows(f"the filter has more than {FILE_ROWS_MAX} rows; export fewer days", field="day")
+    return rows
 
 
 async def find_work(context: Context, organization_id: OrganizationId, exception_id: UUID) -> ProposedRow:

@@ -42,6 +42,7 @@ from billing.web.screens.finance.statements import (
     post_statement_preview,
 )
 from billing.web.screens.finance.traces import get_trace, get_traces, post_trace_note, post_trace_step
+from billing.web.screens.finance.work_file import get_work_file
 from billing.web.screens.finance.wrong_fields import field_text
 from billing.web.screens.rendering import render
 from billing.web.screens.route import screen_route
@@ -88,6 +89,7 @@ FINANCE_SCREENS = (
     _organization_route("POST", "/finance/statements", post_statement, Right.RECONCILE),
     _organization_route("GET", "/finance/exceptions", get_exceptions, Right.READ_BOOKS),
     _organization_route("POST", "/finance/exceptions/assign", post_assignment, Right.RECONCILE),
+    _organization_route("GET", "/finance/exceptions/file", get_work_file, Right.READ_BOOKS),
     _organization_route("GET", "/finance/exceptions/{id}", get_exceptions, Right.READ_BOOKS),
     _organization_route("GET", "/finance/exceptions/{id}/decide", get_decision_form, Right.RECONCILE),
     _organization_route("POST", "/finance/exceptions/{id}/decide", post_decision, Right.RECONCILE),

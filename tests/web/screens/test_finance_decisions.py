@@ -152,7 +152,7 @@ async def test_ids_of_others_and_hostile_parameters_are_refused(site: Site, cler
 
 
 async def test_texts_of_payers_are_inert_on_pages_and_in_files(site: Site, clerk: Staff) -> None:
-    hostile = "<img src=x onerror=alert(1)>\u202e=cmd|' /C calc'!A0"
+    hostile = "=cmd|' /C calc'!A0 <img src=x onerror=alert(1)>\u202e"
     day = await open_finance_day(site, text=hostile)
     async with signed_in(site, Role.FINANCE, name="<b>Ai đó</b>") as other:
         page = await other.page("/finance/reconciliation")
@@ -162,9 +162,12 @@ async def test_texts_of_payers_are_inert_on_pages_and_in_files(site: Site, clerk
         for each in pages:
             assert "<img" not in each
             assert "\u202e" not in each
-    file = await clerk.client.get(f"/finance/reports/unallocated/file?from={day.day}&to={day.day}&format=csv")
-    assert file.status_code == 200
-    assert not re.search(r"(^|[;,])[=+@]", file.text, re.MULTILINE)
+    file = await clerk.client.get(f"/finance/exceptions/file?day={day.day}")
+    workbook = await clerk.client.get(f"/finance/exceptions/file?day={day.day}&format=xlsx")
+    assert file.status_code == workbook.status_code == 200
+    assert len(file.text.strip().splitlines()) == 1 + page.count("data-row")
+    assert "\u202e" not in file.text
+    assert not re.search(r'(^|,)"?[=+@]', file.text, re.MULTILINE)
 
 
 async def test_ticked_transactions_get_an_owner_and_a_due_day(site: Site, clerk: Staff) -> None:

@@ -19,13 +19,10 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue
 from billing.core.ids import PersonId
 from billing.core.list_slice import ListSlice
-from billing.core.text import upper_without_marks
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.persons import PersonRow, list_persons
-from billing.payments.domain.exception import ExceptionReason, ExceptionState
 from billing.reconciliation.domain.bank_trace import BankTrace
 from billing.reconciliation.domain.exception_case import Decision
-from billing.reconciliation.domain.work_list import WorkFilter
 from billing.reconciliation.service.bank_traces import list_bank_traces
 from billing.reconciliation.service.exceptions import (
     ExceptionDetails,
@@ -45,15 +42,14 @@ from billing.web.screens.finance.params import (
     query_of,
     read_given,
     read_uuid,
-    read_word,
 )
+from billing.web.screens.finance.work_filters import read_work_filter
 from billing.web.screens.finance.work_rows import ShownRow, show_row
 from billing.web.screens.forms import read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
 PATH = "/finance/exceptions"
-_MINE, _NOBODY = "mine", "none"
 _END_OF_WORK = time(17, 0, tzinfo=VIETNAM)
 
 
@@ -84,16 +80,7 @@ async def get_exceptions(request: web.Request) -> web.Response:
     """The open exceptions, the oldest first; one of them is open where the address names it."""
     context, caller = app_state(request).context, current(request).caller
     given = read_given(request, "reason", "owner", "state", "q", "after", "done")
-    reason = read_word(given, "reason", ExceptionReason)
-    state = read_word(given, "state", ExceptionState) or ExceptionState.OPEN
-    owner = given.get("owner", "")
-    wanted = WorkFilter(
-        state=state,
-        reason=reason,
-        owner_id=_owner(request, owner),
-        is_unowned=owner == _NOBODY,
-        search=upper_without_marks(given.get("q", "")),
-    )
+    wanted = read_work_filter(request, given)
     page = await list_work(context, caller.organization_id, wanted, after=read_uuid(given, "after"))
     kept = kept_of(given, "reason", "owner", "state", "q")
     return render(
@@ -101,9 +88,9 @@ async def get_exceptions(request: web.Request) -> web.Response:
         "finance/exceptions.html",
         rows=[show_row(each) for each in page.rows],
         counts=await count_work(context, caller.organization_id),
-        reason=reason,
-        state=state,
-        owner=owner,
+        reason=wanted.reason,
+        state=wanted.state,
+        owner=given.get("owner", ""),
         search=given.get("q", ""),
         kept=query_of(kept),
         query=lambda **values: query_of({**kept, **values}),
@@ -176,15 +163,6 @@ def _events(details: ExceptionDetails) -> Iterator[Event]:
     for decision in details.decisions:
         key = f"decided_{decision.action}"
         yield Event(at=decision.recorded_at, key=key, person=decision.person, text=decision.reason)
-
-
-def _owner(request: web.Request, owner: str) -> PersonId | None:
-    if owner == _MINE:
-        return current(request).caller.actor.person
-    if owner in ("", _NOBODY):
-        return None
-    found = read_uuid({"owner": owner}, "owner")
-    return None if found is None else PersonId(found)
 
 
 def _works_in_finance(person: PersonRow) -> bool:
