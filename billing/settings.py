@@ -219,6 +219,7 @@ class RetentionSettings(BaseModel):
 
     delivered_days: Days = 30
     idempotency_days: Days = 30
+    session_days: Days = 90
     body_days: Days = 400
     payer_days: Days = 400
     document_years: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=DOCUMENT_YEARS_MIN, le=100)] = (

@@ -21,6 +21,7 @@ from billing.core.ids import OrganizationId, VisitId
 from billing.db.database import Database, Transaction
 from billing.db.partitions import detach_partitions
 from billing.ledger.service.audit import note
+from billing.organizations.store.sessions import delete_sessions
 from billing.ops.comment_rows import (
     erase_comments,
     erase_comments_of,
@@ -78,6 +79,10 @@ async def erase_once(context: PaymentContext, organization_id: OrganizationId, r
     batches: dict[str, tuple[Batch, int]] = {
         "idempotency_key": (
             lambda tx: erase_idempotency_keys(tx, before=days_before(now, retention.idempotency_days), at_most=most),
+            most,
+        ),
+        "screen_session": (
+            lambda tx: delete_sessions(tx, before=days_before(now, retention.session_days), at_most=most),
             most,
         ),
         "delivery_body": (lambda tx: erase_bodies(tx, before_id=first_id_of(body_before), at_most=most), most),

@@ -21,18 +21,20 @@ class Retention:
     """Days after which data is erased; documents of visits in whole years after the end of their own.
 
     `delivered_days`: messages that an endpoint took. `idempotency_days`: keys of creating requests. `body_days`: raw
-    messages of providers. `payer_days`: name, account and text of the payer of a payment. `document_years`: documents
+    messages of providers. `session_days`: ended sessions on the screens. `payer_days`: name, account and text of the payer of a payment. `document_years`: documents
     and persons of visits, claim files.
     """
 
     delivered_days: int = 30
     idempotency_days: int = 30
+    session_days: int = 90
     body_days: int = 400
     payer_days: int = 400
     document_years: int = DOCUMENT_YEARS_MIN
 
     def __post_init__(self) -> None:
-        if min(self.delivered_days, self.idempotency_days, self.body_days, self.payer_days) < 1:
+        days = (self.delivered_days, self.idempotency_days, self.session_days, self.body_days, self.payer_days)
+        if min(days) < 1:
             raise InvalidValue("a retention is a day at least")
         if self.document_years < DOCUMENT_YEARS_MIN:
             raise InvalidValue(f"accounting documents are kept {DOCUMENT_YEARS_MIN} years at least")

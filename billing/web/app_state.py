@@ -15,6 +15,7 @@ from billing.organizations.domain.rights import Right
 from billing.organizations.domain.sessions import SignInLimits
 from billing.organizations.service.api_keys import Caller, KeyRing
 from billing.organizations.service.passwords import Passwords
+from billing.organizations.service.sessions import Hospitals
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
@@ -83,6 +84,7 @@ class AppState:
     keys: KeyRing
     readiness: ReadinessCheck
     desk_phones: DeskPhones
+    hospitals: Hospitals
     limits: WebLimits
     trusted_proxies: Networks = ()
     provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict

@@ -16,6 +16,7 @@ from billing.core.ids import ProviderAccountId
 from billing.ledger.service.xmin_monitor import XminMonitor
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
+from billing.organizations.service.sessions import Hospitals
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.visit_accounts.service.desk_screens import find_desk_versions
@@ -66,6 +67,7 @@ def create_application(
         keys=KeyRing(context),
         readiness=ReadinessCheck(context),
         desk_phones=DeskPhones(context),
+        hospitals=Hospitals(context),
         limits=limits,
         trusted_proxies=trusted_proxies,
         provider_calls=provider_calls,

@@ -16,7 +16,7 @@ one right, and a right belongs to the roles of this table. Roles add up: a perso
 A proposal is decided by another person than its proposer, with the right of its kind. An auditor reads and changes
 nothing. An administrator handles no money. The commands with `VIENPHI_OWNER_URL` set up organizations, facilities,
 persons and keys; over HTTP an administrator lists persons and keys and revokes keys. The service itself can add no
-person, no role and no key: nobody who breaks into it becomes a second person.
+person, no role and no key. It opens sessions and resets passwords of persons who have an account; the audit has each.
 
 A key may be limited to some facilities (`vienphi key add --facility`). It reaches only what belongs to these, by every
 route (`billing/web/facility_limits.py`; rows to facilities: the view `facility_subject`):

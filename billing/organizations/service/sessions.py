@@ -45,6 +45,9 @@ from billing.organizations.store.sign_in_accounts import (
     set_language,
 )
 
+KEPT = timedelta(seconds=10)
+"""The longest time that the sign-in page lacks a new desk."""
+
 _SECRET_BYTES = 32
 _BROWSER_MAX = 200
 _SEEN_EVERY = timedelta(seconds=60)
@@ -97,6 +100,27 @@ async def list_hospitals(context: Context) -> list[Hospital]:
             if named is not None:
                 found.append(Hospital(number, named.name, named.is_training, tuple(await read_desks(tx))))
     return sorted(found, key=lambda hospital: (hospital.is_training, hospital.id))
+
+
+class Hospitals:
+    """The hospitals of the sign-in page, read at most once in KEPT: its clients are anonymous. One for each process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._read_at: datetime | None = None
+        self._hospitals: list[Hospital] = []
+
+    async def list(self) -> list[Hospital]:
+        """As `list_hospitals`, at most KEPT old."""
+        now = self._context.clock()
+        if self._read_at is None or abs(now - self._read_at) >= KEPT:
+            self._read_at = now  # first, so that concurrent requests cause one read
+            try:
+                self._hospitals = await list_hospitals(self._context)
+            except Exception:
+                self._read_at = None
+                raise
+        return self._hospitals
 
 
 async def sign_in(

@@ -25,7 +25,6 @@ from billing.organizations.service.sessions import (
     change_person,
     find_session,
     list_desk_persons,
-    list_hospitals,
     lock,
     sign_in,
     sign_out,
@@ -250,7 +249,7 @@ async def _page(
     request: web.Request, form: Form, *, errors: Sequence[FormError], status: HTTPStatus = HTTPStatus.OK
 ) -> web.Response:
     app = app_state(request)
-    hospitals = await list_hospitals(app.context)
+    hospitals = await app.hospitals.list()
     places = _places(request, hospitals)
     return render(
         request,
@@ -308,7 +307,7 @@ def _places(request: web.Request, hospitals: Sequence[Hospital]) -> list[tuple[s
 
 async def _place(request: web.Request, text: str) -> tuple[OrganizationId, DeskId | None] | None:
     """The chosen workplace; the only one of the installation need not be chosen. None: no such workplace."""
-    hospitals = await list_hospitals(app_state(request).context)
+    hospitals = await app_state(request).hospitals.list()
     choices = {value for value, _ in _places(request, hospitals)}
     if not text and len(choices) == 1:
         [text] = choices

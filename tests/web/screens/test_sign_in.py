@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import httpx
 import pytest
 
@@ -256,3 +257,34 @@ async def test_unknown_workplace_is_rejected(site: Site) -> None:
 
     assert answer.status_code == 422
     assert "nơi làm việc" in text_of(answer.text)
+
+
+async def test_https_cookie_is_bound_to_this_host(site: Site) -> None:
+    await add_account(site)
+    site.context.public_base_url = "https://vienphi.example"
+    async with browser(site) as client:
+        answer = await enter(client)
+
+    [cookie] = [line for line in answer.headers.get_list("set-cookie") if line.startswith("__Host-vienphi=")]
+    assert "Secure" in cookie
+    assert "Domain" not in cookie
+
+
+async def test_training_organization_marks_every_page(site: Site) -> None:
+    await site.as_owner("UPDATE organization SET is_training = true")
+    await add_account(site)
+    async with browser(site) as client:
+        place = text_of((await client.get("/sign-in")).text)
+        await enter(client)
+        page = (await client.get("/my/sessions")).text
+
+    assert 'class="training"' in page
+    assert "TẬP HUẤN Ngân hàng giả" in text_of(page)
+    assert place
+
+
+async def test_training_organization_has_no_account_at_a_real_bank(site: Site) -> None:
+    await site.as_owner("UPDATE organization SET is_training = true")
+
+    with pytest.raises(asyncpg.CheckViolationError, match="bank simulator only"):
+        await site.as_owner("UPDATE provider_account SET provider = 'sepay'")

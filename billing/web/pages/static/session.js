@@ -10,6 +10,16 @@ document.addEventListener("keydown", (event) => {
     lock.click();
   }
 });
+// A pressed button shows that its form is on the way. The server records a form once, so a second press does no harm.
+document.addEventListener("submit", (event) => {
+  const pressed = event.submitter;
+  if (pressed && !event.defaultPrevented) pressed.setAttribute("aria-busy", "true");
+});
+for (const name of ["pageshow", "htmx:afterRequest"]) {
+  addEventListener(name, () => {
+    for (const each of document.querySelectorAll('button[aria-busy="true"]')) each.removeAttribute("aria-busy");
+  });
+}
 // htmx puts a new fragment in place: its error summary gets the focus.
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.querySelector(".errors[tabindex]")?.focus();
