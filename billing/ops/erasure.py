@@ -21,7 +21,6 @@ from billing.core.ids import OrganizationId, VisitId
 from billing.db.database import Database, Transaction
 from billing.db.partitions import detach_partitions
 from billing.ledger.service.audit import note
-from billing.organizations.store.sessions import delete_sessions
 from billing.ops.comment_rows import (
     erase_comments,
     erase_comments_of,
@@ -45,6 +44,7 @@ from billing.ops.erasure_rows import (
 )
 from billing.ops.retention import Retention, days_before, first_id_of
 from billing.ops.statement_text_rows import erase_statement_texts, erase_statement_texts_of
+from billing.organizations.store.sessions import delete_sessions
 from billing.payments.service.context import PaymentContext
 from billing.visits.formats.xml130.redact import keep_visits
 

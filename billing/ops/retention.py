@@ -20,9 +20,9 @@ DOCUMENT_YEARS_MIN = 10
 class Retention:
     """Days after which data is erased; documents of visits in whole years after the end of their own.
 
-    `delivered_days`: messages that an endpoint took. `idempotency_days`: keys of creating requests. `body_days`: raw
-    messages of providers. `session_days`: ended sessions on the screens. `payer_days`: name, account and text of the payer of a payment. `document_years`: documents
-    and persons of visits, claim files.
+    `delivered_days`: messages that an endpoint took. `idempotency_days`: keys of creating requests. `session_days`:
+    ended sessions on the screens. `body_days`: raw messages of providers. `payer_days`: name, account and text of the
+    payer of a payment. `document_years`: documents and persons of visits, claim files.
     """
 
     delivered_days: int = 30
