@@ -2,6 +2,7 @@
 
 import re
 import string
+import tomllib
 from pathlib import Path
 
 from billing.core.actor import Role
@@ -73,6 +74,15 @@ def test_templates_and_handlers_name_texts_of_the_catalogue() -> None:
 
     assert len(used) > 20
     assert sorted(used - catalogue(ScreenLanguage.VIETNAMESE).keys()) == []
+
+
+def test_key_that_is_in_two_catalogues_has_one_text() -> None:
+    for language in ScreenLanguage:
+        texts: dict[str, str] = {}
+        for file in sorted((SCREENS / "catalogues").glob(f"*.{language}.toml")):
+            for area, entries in tomllib.loads(file.read_text("utf-8")).items():
+                for name, text in entries.items():
+                    assert texts.setdefault(f"{area}.{name}", text) == text, f"{file.name}: {area}.{name}"
 
 
 def test_every_role_has_a_text() -> None:
