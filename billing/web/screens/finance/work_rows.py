@@ -125,6 +125,8 @@ def offered_actions(row: WorkRow) -> Iterator[DecisionAction]:
         yield DecisionAction.BOOK_PAYMENT
     if is_line and row.signed_amount < 0:
         yield DecisionAction.BOOK_CHARGE
+    if row.reason is ExceptionReason.RETURNED_TRANSFER:
+        yield DecisionAction.BOOK_RETURN
     if row.reason in _FEES:
         yield DecisionAction.ACCEPT_FEE
     if row.reason in _DIFFERENCES:
