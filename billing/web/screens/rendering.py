@@ -8,6 +8,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
@@ -79,6 +80,13 @@ def dong(amount: int) -> str:
 def dong_sign(amount: int) -> str:
     """The amount that matters, with its unit: `1.234.567 đ`."""
     return f"{dong(amount)}\u00a0đ"
+
+
+def exact(amount: Decimal) -> str:
+    """An amount of the claim, with its decimals where it has any: `1.234.567`, `1.234,50`."""
+    whole, _, part = f"{abs(amount):.2f}".partition(".")
+    text = f"{int(whole):,}".replace(",", ".") + ("" if part == "00" else f",{part}")
+    return f"−{text}" if amount < 0 else text
 
 
 def day(value: date) -> str:
@@ -156,6 +164,7 @@ def _environment(language: ScreenLanguage) -> Environment:
     filters: dict[str, Callable[..., Any]] = {
         "dong": dong,
         "dong_sign": dong_sign,
+        "exact": exact,
         "day": day,
         "time": time,
         "day_time": day_time,

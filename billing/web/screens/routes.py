@@ -3,6 +3,7 @@
 from billing.web.operation import Route
 from billing.web.screens.admin_routes import ADMIN_SCREENS
 from billing.web.screens.cashier_routes import CASHIER_SCREENS
+from billing.web.screens.discharge_routes import DISCHARGE_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
 from billing.web.screens.queue_display import QUEUE_SCREENS
@@ -12,6 +13,7 @@ from billing.web.screens.start_routes import START_SCREENS
 
 SCREENS: tuple[Route, ...] = (
     *ADMIN_SCREENS,
+    *DISCHARGE_SCREENS,
     *FINANCE_SCREENS,
     *PRINT_SCREENS,
     *QUEUE_SCREENS,

@@ -59,7 +59,7 @@ async def post_copy(request: web.Request) -> web.Response:
     caller, receipt_id = current(request).caller, await _receipt_id(request)
     paper = _paper(request)
     await print_receipt(app_state(request).context, caller.organization_id, receipt_id, actor=caller.actor)
-    return see_other(request, f"/print/receipts/{receipt_id}/{paper.value}")
+    return see_other(request, f"/print/receipts/{receipt_id}/{paper.value}?print")
 
 
 async def get_paper(request: web.Request) -> web.Response:
@@ -79,6 +79,8 @@ async def get_paper(request: web.Request) -> web.Response:
         words=write_in_words(Dong(form.amount)),
         qr=qr_svg(_address(request, found.receipt), title=form.number),
         height=_height(form),
+        paper=paper.value,
+        may_print=current(request).caller.has(Right.COLLECT),
         slips=[(slip, _slip_group(slip)) for slip in form.slips],
     )
 

@@ -1,0 +1,1 @@
+"""Screens of the discharge: what blocks it, the final bill, and its reopening."""
