@@ -6,6 +6,7 @@ docs/reconciliation.md, Matching.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -14,14 +15,15 @@ from billing.core.ids import RefundId
 from billing.db.database import Transaction
 from billing.ledger.service.audit import note
 from billing.payments.service.context import PaymentContext
-from billing.reconciliation.domain.match_rules import AmountsDiffer, ItemKind, MatchRule, OpenLine
+from billing.reconciliation.domain.match_rules import AmountsDiffer, ItemKind, MatchRule, MatchState, OpenLine
 from billing.reconciliation.domain.sweep import Sweep
-from billing.reconciliation.service.matching import complete_transfer, current_rules
+from billing.reconciliation.service.matching import MatchChanged, complete_transfer, current_rules
 from billing.reconciliation.service.sweeping import post_sweeps
 from billing.reconciliation.store.declared_duplicates import lock_against_declaration
 from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
 from billing.reconciliation.store.matching_items import BankItem, read_posted_amounts
 from billing.reconciliation.store.open_lines import read_open_lines_of_ids
+from billing.reconciliation.store.stored_matches import end_matches, lock_waiting_matches, read_items
 
 ITEMS_MAX = 100
 
@@ -54,8 +56,8 @@ class ManualMatch:
 async def write_manual_match(tx: Transaction, context: PaymentContext, new: ManualMatch, actor: Actor) -> UUID:
     """Match an open line with open items of one clearing account and equal amount, and post its sweep.
 
-    The unique index of matches refuses a line or item that was matched meanwhile. Raises NotFound, AmountsDiffer,
-    LineTentative, InvalidValue, NoOpenDay.
+    Reports that confirm the items join the match. The unique index of matches refuses a line or item that was matched
+    meanwhile. Raises NotFound, AmountsDiffer, LineTentative, InvalidValue, MatchChanged, NoOpenDay.
     """
     line = await require_open_line(tx, new.line_id)
     if line.is_tentative:
@@ -81,6 +83,7 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
             field="items",
         )
     now = context.clock()
+    reported = await _take_reports(tx, new.items, at=now)
     match_id = context.ids.new()
     [entry_id] = await post_sweeps(tx, context, [sweep], actor=actor)
     match = NewMatch(
@@ -97,9 +100,25 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
     others = [
         NewItem(match_id=match_id, kind=item.item_kind, item_id=item.item_id, amount=item.expected) for item in items
     ]
-    await add_items(tx, [line_item, *others])
+    reports = [item._replace(match_id=match_id) for item in reported]
+    await add_items(tx, [line_item, *others, *reports])
     await note(tx, context, actor, "lines_matched", ("match", match_id))
     return match_id
+
+
+async def _take_reports(tx: Transaction, items: Sequence[tuple[ItemKind, UUID]], *, at: datetime) -> list[NewItem]:
+    """End the matches of items with reports alone; returns their settlement lines, which the new match takes over."""
+    waiting = await lock_waiting_matches(tx, items)
+    if not waiting:
+        return []
+    found = [item for item in await read_items(tx, waiting) if item.item_kind is ItemKind.SETTLEMENT_LINE]
+    reason = "matched by hand together with a line of the bank"
+    ended = [(match_id, None) for match_id in waiting]
+    if await end_matches(tx, ended, MatchState.SUPERSEDED, at=at, by=None, reason=reason) != len(waiting):
+        raise MatchChanged("a match of these items has changed meanwhile; repeat the request")
+    return [
+        NewItem(match_id=item.match_id, kind=item.item_kind, item_id=item.item_id, amount=item.amount) for item in found
+    ]
 
 
 def _sweep(line: OpenLine, items: Sequence[BankItem]) -> Sweep:

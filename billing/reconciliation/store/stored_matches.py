@@ -145,6 +145,7 @@ _HAS_REVERTED = """
     SELECT EXISTS (SELECT FROM match WHERE organization_id = $1 AND state = 'reverted')
 """
 
+# A person who reverts a match with a statement line states that the line is another movement: the report stays right.
 _REVERTED_PAIRS = """
     SELECT pair.line_id, pair.item_id
     FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS pair (line_id, line_kind, item_kind, item_id)
@@ -154,7 +155,10 @@ _REVERTED_PAIRS = """
         JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = line.match_id
             AND item.item_kind = pair.item_kind AND item.item_id = pair.item_id
         WHERE line.organization_id = $1 AND line.item_kind = pair.line_kind AND line.item_id = pair.line_id
-            AND NOT line.is_live)
+            AND NOT line.is_live
+            AND (pair.line_kind = 'statement_line' OR NOT EXISTS (SELECT FROM match_item AS other
+                WHERE other.organization_id = $1 AND other.match_id = line.match_id
+                    AND other.item_kind = 'statement_line')))
 """
 
 
@@ -168,6 +172,25 @@ async def without_reverted(
     rows = await tx.fetch(_REVERTED_PAIRS, tx.organization_id, *columns(pairs, 4))
     reverted = {(row["line_id"], row["item_id"]) for row in rows}
     return [each for each in candidates if (each.line_id, each.item_id) not in reverted]
+
+
+_LOCK_WAITING = """
+    SELECT match.id FROM match
+    WHERE match.organization_id = $1 AND match.state = 'live' AND match.entry_id IS NULL AND match.id IN (
+        SELECT own.match_id
+        FROM unnest($2::text[], $3::uuid[]) AS wanted (item_kind, item_id)
+        JOIN match_item AS own ON own.organization_id = $1 AND own.item_kind = wanted.item_kind
+            AND own.item_id = wanted.item_id AND own.is_live)
+        AND NOT EXISTS (SELECT FROM match_item AS other WHERE other.organization_id = $1 AND other.match_id = match.id
+            AND other.item_kind = 'statement_line')
+    ORDER BY match.id FOR UPDATE OF match
+"""
+
+
+async def lock_waiting_matches(tx: Transaction, items: Sequence[tuple[ItemKind, UUID]]) -> list[UUID]:
+    """Lock the live matches of items that have no statement line yet: their reports confirm them."""
+    rows = await tx.fetch(_LOCK_WAITING, tx.organization_id, *columns([(kind.value, each) for kind, each in items], 2))
+    return [row["id"] for row in rows]
 
 
 _END = """
