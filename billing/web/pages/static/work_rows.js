@@ -10,7 +10,7 @@ function choose(row) {
     if (each === row) each.setAttribute("aria-current", "true");
     else each.removeAttribute("aria-current");
   }
-  row.querySelector("[data-press], a")?.focus({preventScroll: true});
+  (row.querySelector("[data-press]") ?? row.querySelector("a"))?.focus({preventScroll: true});
   row.scrollIntoView({block: "nearest"});
 }
 
