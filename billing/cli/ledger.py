@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.app import open_service
+from billing.cli.months import close_month_command, month_certificate
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening_balances import approve_opening_balances, opening_balances
 from billing.cli.startup import require_migrated, seal_export_of
@@ -62,6 +63,8 @@ def ledger() -> None:
 
 ledger.add_command(opening_balances)
 ledger.add_command(approve_opening_balances)
+ledger.add_command(close_month_command)
+ledger.add_command(month_certificate)
 
 
 @ledger.command()

@@ -6,10 +6,9 @@ from uuid import UUID
 
 import click
 
+from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
-from billing.core.errors import InvalidValue
 from billing.core.money import Dong
-from billing.ops.approval_kinds import approve_proposal, find_proposal
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind
@@ -136,7 +135,8 @@ def set_rules(
 @click.pass_obj
 def approve_contract(config: Path | None, proposal_id: UUID) -> None:
     """Approve a contract that another person proposed."""
-    _approve(config, proposal_id, ApprovalKind.PROVIDER_CONTRACT, Right.APPROVE_PROVIDER_CONTRACT)
+    approve_by_proposal(config, ApprovalKind.PROVIDER_CONTRACT, proposal_id)
+    click.echo("approved")
 
 
 @click.command("approve-rules")
@@ -144,17 +144,7 @@ def approve_contract(config: Path | None, proposal_id: UUID) -> None:
 @click.pass_obj
 def approve_rules(config: Path | None, proposal_id: UUID) -> None:
     """Approve rules that another person proposed; the next run uses them."""
-    _approve(config, proposal_id, ApprovalKind.MATCH_RULES, Right.APPROVE_MATCH_RULES)
-
-
-def _approve(config: Path | None, proposal_id: UUID, kind: ApprovalKind, right: Right) -> None:
-    async def work(context: PaymentContext, caller: Caller) -> None:
-        proposal = await find_proposal(context, caller.organization_id, proposal_id)
-        if proposal.kind is not kind:
-            raise InvalidValue(f"this proposal is a {proposal.kind}, not a {kind}", field="proposal_id")
-        await approve_proposal(context, caller.organization_id, proposal_id, actor=caller.actor)
-
-    run_as_caller(config, right, work)
+    approve_by_proposal(config, ApprovalKind.MATCH_RULES, proposal_id)
     click.echo("approved")
 
 

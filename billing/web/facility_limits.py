@@ -82,6 +82,7 @@ SCOPES: Mapping[str, Scope] = {
     "match-runs": Reach.ORGANIZATION,
     "matches": Reach.ORGANIZATION,
     "money-searches": Reach.ORGANIZATION,
+    "months": Reach.ORGANIZATION,
     "patients": Rows(FacilitySubject.PATIENT),
     "payment-orders": Rows(FacilitySubject.PAYMENT_ORDER),
     "payments": Rows(FacilitySubject.PAYMENT),

@@ -27,7 +27,7 @@ def test_contract_and_rules_are_proposed_by_one_person_and_approved_by_another(
     called("reconciliation", "approve-rules", proposed_rules, **as_second)
 
     assert (alone.exit_code, "another person" in alone.stderr) == (1, True)
-    assert (other_kind.exit_code, "not a match_rules" in other_kind.stderr) == (1, True)
+    assert (other_kind.exit_code, "not of the kind match_rules" in other_kind.stderr) == (1, True)
     listed = called("reconciliation", "list-contracts", **as_first)
     assert listed == f"{ACCOUNT_NAME}  from 2026-01-01  pays out batches  50 basis points + 1000 đồng\n"
     newest, first_version = called("reconciliation", "list-rules", **as_first).splitlines()

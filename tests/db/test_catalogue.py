@@ -238,7 +238,7 @@ _UNGUARDED = """
     ORDER BY c.relname, event.name
 """
 
-APPEND_ONLY_DECISIONS = {"day_closing"}
+APPEND_ONLY_DECISIONS = {"day_closing", "month_closing"}
 """Rows that are a decision from the start and never change."""
 
 

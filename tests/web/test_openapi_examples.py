@@ -121,11 +121,17 @@ async def _close_a_day(client: httpx.AsyncClient, site: Site) -> None:
     balances = [{"role": "safe", "amount": 500_000}, {"role": "revenue", "amount": -500_000}]
     first_day = (day + timedelta(days=1)).isoformat()
     await client.post("/v1/ledger/opening-balances", json={"first_day": first_day, "balances": balances})
+    earlier = day - timedelta(days=40)
+    await site.as_owner("INSERT INTO business_day VALUES (1, $1, 'open', now(), NULL)", earlier)
+    await client.post(f"/v1/ledger/days/{earlier}/close")
+    await client.post(f"/v1/months/{earlier:%Y-%m}/close")
+    await client.get("/v1/months")
     await site.as_owner("INSERT INTO business_day VALUES (1, $1, 'open', now(), NULL)", day)
     await client.get(f"/v1/ledger/days/{day}")
     await client.post(f"/v1/ledger/days/{day}/close")
     await seal_once(site.context, OrganizationId(1))
     await client.get(f"/v1/ledger/days/{day}/certificate")
+    await client.get(f"/v1/months/{earlier:%Y-%m}/certificate")
 
 
 async def _desk(client: httpx.AsyncClient, site: Site) -> str:

@@ -58,6 +58,7 @@ class SealedKind(StrEnum):
     CORRECTION = "correction"
     CORRECTION_LINE = "correction_line"
     DAY_CERTIFICATE = "day_certificate"
+    MONTH_CLOSING = "month_closing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,13 @@ _DAY_CERTIFICATES = """
     ORDER BY day
 """
 
+_MONTH_CLOSINGS = """
+    SELECT month, closed_at, actor_kind, actor_id, acting_for, days, entries, amount, content_hash, transaction_id
+    FROM month_closing
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY month
+"""
+
 _LATER_COLUMNS: Mapping[SealedKind, tuple[Value, ...]] = {
     SealedKind.PAYMENT: ("provider", None),
     SealedKind.ALLOCATION: (None,),
@@ -267,6 +274,7 @@ _ROWS: Mapping[SealedKind, str] = {
     SealedKind.CORRECTION: _CORRECTIONS,
     SealedKind.CORRECTION_LINE: _CORRECTION_LINES,
     SealedKind.DAY_CERTIFICATE: _DAY_CERTIFICATES,
+    SealedKind.MONTH_CLOSING: _MONTH_CLOSINGS,
 }
 
 

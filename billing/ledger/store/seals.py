@@ -148,6 +148,22 @@ async def read_head_of_day(tx: Transaction, day: date) -> Seal | None:
     return None if row is None else _seal(tx, row)
 
 
+_HEAD_OF_MONTH = """
+    SELECT seal.number, seal.previous_hash, seal.covers_from, seal.covers_until, seal.hash, seal.sealed_at,
+        seal.parts
+    FROM month_closing AS closing
+    JOIN seal ON seal.organization_id = $1 AND seal.covers_until > closing.transaction_id
+    WHERE closing.organization_id = $1 AND closing.month = $2
+    ORDER BY seal.covers_until LIMIT 1
+"""
+
+
+async def read_head_of_month(tx: Transaction, month: date) -> Seal | None:
+    """The block that contains the closing of a month, named by its first day; None until it is sealed."""
+    row = await tx.fetchrow(_HEAD_OF_MONTH, tx.organization_id, month)
+    return None if row is None else _seal(tx, row)
+
+
 @dataclass(frozen=True, slots=True)
 class Unsealed:
     """Rows of one kind that no seal covers although they were recorded long ago."""

@@ -209,7 +209,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.PAY_OUT: "pay an approved refund from the drawer of the own shift; finance: send any approved refund",
     Right.WRITE_OFF: "propose to write off a debt, or what a payer owes for a guarantee",
     Right.SET_CHART: "propose numbers and names of ledger accounts",
-    Right.CLOSE_DAY: "close a business day",
+    Right.CLOSE_DAY: "close a business day, and a month whose days are closed",
     Right.SET_OPENING_BALANCES: "propose the opening balances of the ledger",
     Right.SET_REFUND_LIMIT: "propose the amount above which a second person approves a refund",
     Right.SET_MATCHING: "propose contracts of providers and rule sets of matching",

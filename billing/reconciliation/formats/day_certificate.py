@@ -40,10 +40,12 @@ def hash_content(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def write_certificate(content: bytes, seal: Seal, rows: Mapping[SealedKind, Sequence[Sequence[Value]]]) -> bytes:
+def write_certificate(
+    content: bytes, seal: Seal, rows: Mapping[SealedKind, Sequence[Sequence[Value]]], *, form: str = FORMAT
+) -> bytes:
     """The file for a third party. `rows` are all rows of the block of the kinds that the check needs."""
     document = {
-        "format": FORMAT,
+        "format": form,
         "content": json.loads(content),
         "seal": {
             "organization_id": seal.organization_id,

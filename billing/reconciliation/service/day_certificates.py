@@ -42,7 +42,7 @@ async def add_day_certificate(tx: Transaction, closing: DayClosing, results: Day
         day=day,
         entries=closing.entries,
         amount=closing.amount,
-        balances=await _balances(tx, day),
+        balances=await read_movements(tx, day, day),
         sources=await read_sources(tx, day),
         statements=await read_statements(tx, day),
         lines=await read_lines(tx, day),
@@ -69,10 +69,12 @@ async def read_day_certificate(tx: Transaction, day: date) -> bytes:
     return write_certificate(content, head, rows)
 
 
-async def _balances(tx: Transaction, day: date) -> list[CertifiedBalance]:
-    before = {each.account_id: each for each in await read_balances(tx, until=day - timedelta(days=1), chart_on=day)}
+async def read_movements(tx: Transaction, first_day: date, last_day: date) -> list[CertifiedBalance]:
+    """The ledger accounts of a period: opening and closing balances with the movements between them."""
+    eve = first_day - timedelta(days=1)
+    before = {each.account_id: each for each in await read_balances(tx, until=eve, chart_on=last_day)}
     found = []
-    for each in await read_balances(tx, until=day, chart_on=day):
+    for each in await read_balances(tx, until=last_day, chart_on=last_day):
         earlier = before[each.account_id]
         balance = CertifiedBalance(
             role=each.role,

@@ -107,6 +107,14 @@ async def _compute_bank(
     )
 
 
+async def read_opening_of(tx: Transaction, bank_account_id: UUID, day: date) -> Dong:
+    """The opening balance of go-live of a bank account; 0 where it has none."""
+    for each in await read_balances(tx, until=day, chart_on=day):
+        if (each.role, each.subject) == (AccountRole.BANK.value, str(bank_account_id)):
+            return await read_opening_balance(tx, each.account_id)
+    return Dong(0)
+
+
 async def read_stated_balance(
     tx: Transaction, bank_account_id: UUID, day: date, *, opening_balance: Dong
 ) -> StatementBalance | None:
