@@ -13,7 +13,7 @@ from billing.core.errors import Unavailable
 from billing.core.ids import EntryId, RefundId
 from billing.core.money import Dong
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import bank_clearing_account
+from billing.ledger.domain.accounts import bank_clearing_account, clearing_account
 from billing.payments.domain.refund import RefundState
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.refunding import complete, lock_with_money
@@ -264,10 +264,18 @@ def with_lines(candidates: Sequence[Candidate], lines: Mapping[UUID, OpenLine]) 
 async def complete_transfer(
     tx: Transaction, context: PaymentContext, refund_id: RefundId, bank_reference: str, *, actor: Actor
 ) -> None:
-    """Record that the money of a transfer by hand has left, if no person has confirmed it."""
+    """Record that the money of a refund has left, if neither a person nor its provider has confirmed it.
+
+    The line of the bank proves it: a later answer of the provider changes nothing.
+    """
     refund, parts, _ = await lock_with_money(tx, refund_id)
-    if refund.state is not RefundState.SENT or refund.bank_account_id is None:
+    if refund.state not in (RefundState.SENT, RefundState.UNKNOWN):
+        return
+    if refund.bank_account_id is not None:
+        left_from = bank_clearing_account(refund.bank_account_id)
+    elif refund.provider_account_id is not None:
+        left_from = clearing_account(refund.provider_account_id)
+    else:
         return
     done = refund.complete(at=context.clock(), bank_reference=bank_reference)
-    left_from = bank_clearing_account(refund.bank_account_id)
     await complete(tx, context, done, parts, left_from=left_from, actor=actor)

@@ -1,20 +1,24 @@
 """A transfer of a refund whose line of the bank is matched has left: each way of matching completes it."""
 
+from datetime import timedelta
+
 import pytest
 
 from billing.core.ids import RefundId
 from billing.payments.domain.refund import RefundState, RefundWay
+from billing.payments.service.provider_refunds import run_due_refunds
 from billing.reconciliation.domain.match_rules import ItemKind
 from billing.reconciliation.service.decide_matches import match_by_hand
 from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.visit_accounts.service.refunds import send_refund
+from providers.contract import Outcome
 from tests.flow import PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
 from tests.visit_accounts.cashiers import ORGANIZATION, CashDesk
-from tests.visit_accounts.refund_desk import BANK, approve, clock, desk
-from tests.visit_accounts.refunds import DESTINATION, over_pay, refund_of, request_of
+from tests.visit_accounts.refund_desk import BANK, Clock, approve, clock, desk, flow, log, position
+from tests.visit_accounts.refunds import DESTINATION, RefundLog, answered, over_pay, refund_of, request_of
 
-__all__ = ["clock", "desk"]
+__all__ = ["clock", "desk", "flow", "log"]
 
 _AMOUNT = 20_000
 
@@ -65,3 +69,25 @@ async def test_transfer_on_a_tentative_line_is_done_once_the_line_is_confirmed(
     await own.match(await own.statement(line))
 
     await _assert_left(own, desk, refund_id)
+
+
+async def test_refund_that_the_bank_shows_is_done_whatever_its_provider_answers_later(
+    own: MatchingFlow, desk: CashDesk, log: RefundLog, clock: Clock
+) -> None:
+    """The call timed out; the bank shows the money out; the provider then denies it. It is not given back twice."""
+    payment_id = await over_pay(own.flow)
+    log.answers = [TimeoutError(), answered(Outcome.FAILED)]
+    refund_id = await request_of(desk.context, payment_id, _AMOUNT, RefundWay.PROVIDER, actor=desk.cashier)
+    await run_due_refunds(desk.context, ORGANIZATION)
+    unknown = await refund_of(desk.context, refund_id)
+    assert unknown.state is RefundState.UNKNOWN
+    await own.statement(own.line(-_AMOUNT, f"{unknown.reference} HOAN TIEN", "FT-OUT"))
+
+    await own.match()
+    clock.now += timedelta(days=1)
+    await run_due_refunds(desk.context, ORGANIZATION)
+
+    assert (await refund_of(desk.context, refund_id)).state is RefundState.DONE
+    assert await own.balances("bank", "refund_in_transit") == [-_AMOUNT, 0]
+    assert await position(desk, payment_id) == (30_000, 0, _AMOUNT)
+    await assert_books_are_right(desk.context.database)
