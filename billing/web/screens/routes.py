@@ -5,6 +5,7 @@ from billing.web.screens.admin_routes import ADMIN_SCREENS
 from billing.web.screens.cashier_routes import CASHIER_SCREENS
 from billing.web.screens.discharge_routes import DISCHARGE_SCREENS
 from billing.web.screens.finance_routes import FINANCE_SCREENS
+from billing.web.screens.money_routes import MONEY_SCREENS
 from billing.web.screens.print_routes import PRINT_SCREENS
 from billing.web.screens.queue_display import QUEUE_SCREENS
 from billing.web.screens.refund_routes import REFUND_SCREENS
@@ -15,6 +16,7 @@ SCREENS: tuple[Route, ...] = (
     *ADMIN_SCREENS,
     *DISCHARGE_SCREENS,
     *FINANCE_SCREENS,
+    *MONEY_SCREENS,
     *PRINT_SCREENS,
     *QUEUE_SCREENS,
     *REFUND_SCREENS,
