@@ -74,22 +74,27 @@ async def find_at_desk(
     return FoundVisits(scan=scan, visits=reached)
 
 
-async def list_queue(context: Context, organization_id: OrganizationId, facility_code: str) -> list[QueuedVisit]:
-    """The visits of a facility that wait for payment, the longest waiting first. Raises NotFound."""
-    async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await _queue(tx, context, facility_code)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitQueue:
+    """The visits of a facility that wait for payment, the longest waiting first.
+
+    `next` is the first that no desk shows now and whose code does not wait at this desk; None where there is none.
+    """
+
+    visits: Sequence[QueuedVisit]
+    next: QueuedVisit | None
 
 
-async def find_next_visit(
+async def find_queue(
     context: Context, organization_id: OrganizationId, facility_code: str, desk_id: DeskId
-) -> QueuedVisit | None:
-    """The visit that waits longest and is shown at no desk now; None where nobody waits. Raises NotFound."""
+) -> VisitQueue:
+    """The queue of a facility as a desk sees it. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         queue = await _queue(tx, context, facility_code)
         shown = await read_shown_visits(tx, since=context.clock() - SHOWN_FOR)
         waiting = await read_waiting_codes(tx, desk_id, since=context.clock() - QUEUE_AGE)
     taken = shown | {code.visit_id for code in waiting}
-    return next((visit for visit in queue if visit.visit_id not in taken), None)
+    return VisitQueue(visits=queue, next=next((visit for visit in queue if visit.visit_id not in taken), None))
 
 
 async def _queue(tx: Transaction, context: Context, facility_code: str) -> list[QueuedVisit]:

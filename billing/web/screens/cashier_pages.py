@@ -13,7 +13,7 @@ from billing.core.ids import ReceiptId, VisitId
 from billing.core.money import Dong, dong
 from billing.coverage.domain.explain import Language
 from billing.visit_accounts.service.desk_screens import find_idle_desk, find_waiting, show_visit
-from billing.visit_accounts.service.desk_search import find_at_desk, find_next_visit, list_queue
+from billing.visit_accounts.service.desk_search import find_at_desk, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, find_visit_document
 from billing.visit_accounts.service.queue_tickets import DeskQueue, call_next, find_desk_queue
 from billing.visit_accounts.store.desk_screens import Shown
@@ -26,6 +26,7 @@ from billing.web.screens.cashier_panel import (
     desk_of,
     read_desk_version,
     render_desk,
+    render_pay,
     render_visit,
 )
 from billing.web.screens.cashier_view import queue_rows, waiting_rows, what_if_rows
@@ -70,12 +71,12 @@ async def get_waiting_visits(request: web.Request) -> web.Response:
     if session.desk is None:
         raise NotFound("sign in at a desk", field="desk_id")
     organization_id, desk = session.caller.organization_id, session.desk
-    queue = await list_queue(app.context, organization_id, desk.facility_code)
+    queue = await find_queue(app.context, organization_id, desk.facility_code, desk.id)
     calling = await find_desk_queue(app.context, organization_id, desk.facility_code, desk.id)
     return render_fragment(
         request,
         "cashier/visits_fragment.html",
-        queue=queue_rows(queue, calling, now=app.context.clock()),
+        queue=queue_rows(queue.visits, calling, now=app.context.clock()),
         tab=request.query.get("tab", ""),
         visit_id=request.query.get("visit", ""),
         found=None,
@@ -93,8 +94,8 @@ async def post_next(request: web.Request) -> web.Response:
         ticket = await call_next(context, organization_id, desk.id)
         visit_id = None if ticket is None else ticket.visit_id
     else:
-        visit = await find_next_visit(context, organization_id, desk.facility_code, desk.id)
-        visit_id = None if visit is None else visit.visit_id
+        queue = await find_queue(context, organization_id, desk.facility_code, desk.id)
+        visit_id = None if queue.next is None else queue.next.visit_id
     if visit_id is None:
         return see_other(request, "/desk")
     if is_fragment(request):
@@ -115,7 +116,7 @@ async def get_deposit(request: web.Request) -> web.Response:
 
 async def get_pay(request: web.Request) -> web.Response:
     """The pay panel and the totals after other lines or another method were chosen, or after money has come."""
-    return await render_visit(request, _visit_id(request), _choice(request), part="cashier/pay_fragment.html")
+    return await render_pay(request, _visit_id(request), _choice(request), known=request.query.get("state", ""))
 
 
 async def get_what_if(request: web.Request) -> web.Response:

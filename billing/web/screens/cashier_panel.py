@@ -22,11 +22,10 @@ from billing.visit_accounts.domain.desk_panel import PanelState
 from billing.visit_accounts.service.card_batches import list_card_terminals
 from billing.visit_accounts.service.deposit_requests import find_proposal
 from billing.visit_accounts.service.desk_screens import find_desk_versions, find_waiting, show_visit
-from billing.visit_accounts.service.desk_search import list_queue
+from billing.visit_accounts.service.desk_search import VisitQueue, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
 from billing.visit_accounts.service.queue_tickets import DeskQueue, find_desk_queue
 from billing.visit_accounts.store.card_terminals import CardTerminal
-from billing.visit_accounts.store.desk_queue import QueuedVisit
 from billing.visit_accounts.store.desk_screens import Shown
 from billing.web.app_state import app_state
 from billing.web.screens.cashier_view import (
@@ -90,16 +89,15 @@ async def read_desk_version(request: web.Request, desk_id: DeskId) -> int:
 async def render_desk(request: web.Request, template: str, **values: Any) -> web.Response:
     """A page of the desk with the queue on its left."""
     app, organization_id, desk = app_state(request), current(request).caller.organization_id, desk_of(request)
-    queue = await list_queue(app.context, organization_id, desk.facility_code)
+    queue = await find_queue(app.context, organization_id, desk.facility_code, desk.id)
     calling = await find_desk_queue(app.context, organization_id, desk.facility_code, desk.id)
-    others = [visit for visit in queue if str(visit.visit_id) != values.get("visit_id")]
     return render(
         request,
         template,
         status=values.pop("status", HTTPStatus.OK),
-        queue=queue_rows(queue, calling, now=app.context.clock()),
+        queue=queue_rows(queue.visits, calling, now=app.context.clock()),
         calling=calling,
-        next_name=_next_name(calling, others),
+        next_name=_next_name(calling, queue),
         tab="",
         version=await read_desk_version(request, desk.id),
         now=app.context.clock(),
@@ -107,22 +105,56 @@ async def render_desk(request: web.Request, template: str, **values: Any) -> web
     )
 
 
+async def render_pay(request: web.Request, visit_id: VisitId, page: PageChoice, *, known: str) -> web.Response:
+    """The pay panel of a visit with the totals; the whole page where the panel is in another state than is known."""
+    view = await _read_view(request, visit_id, page)
+    if known in ("", view.panel.state.value):
+        return render_fragment(request, "cashier/pay_fragment.html", **await _values(request, view, page))
+    response = await render_visit(request, visit_id, page)
+    response.headers["HX-Retarget"] = "#work"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
 async def render_visit(
-    request: web.Request, visit_id: VisitId, page: PageChoice, *, push: bool = False, part: str = ""
+    request: web.Request, visit_id: VisitId, page: PageChoice, *, push: bool = False
 ) -> web.Response:
-    """The page of a visit, or a `part` of it. `push`: the browser shows the address of the visit."""
-    app, session, desk = app_state(request), current(request), desk_of(request)
-    organization_id, language = session.caller.organization_id, language_of(request)
-    view = await find_desk_view(
+    """The page of a visit. `push`: the browser shows the address of the visit."""
+    app, organization_id, desk = app_state(request), current(request).caller.organization_id, desk_of(request)
+    view = await _read_view(request, visit_id, page)
+    waiting = await find_waiting(app.context, organization_id, desk.id)
+    response = await render_desk(
+        request,
+        "cashier/visit.html",
+        status=page.status,
+        found=None,
+        searched="",
+        visit_id=str(visit_id),
+        waiting=waiting_rows(waiting, now=app.context.clock()),
+        **await _values(request, view, page),
+    )
+    if push:
+        response.headers["HX-Push-Url"] = _address(view, page)
+    return response
+
+
+async def _read_view(request: web.Request, visit_id: VisitId, page: PageChoice) -> DeskView:
+    app, session = app_state(request), current(request)
+    return await find_desk_view(
         app.context,
-        organization_id,
+        session.caller.organization_id,
         visit_id,
-        replace(page.choice, desk_id=desk.id),
+        replace(page.choice, desk_id=desk_of(request).id),
         facility_codes=session.caller.facility_codes,
     )
+
+
+async def _values(request: web.Request, view: DeskView, page: PageChoice) -> dict[str, Any]:
+    """What the templates of a visit need; the visit is shown on the customer display."""
+    app, language = app_state(request), language_of(request)
     code = await _shown_code(request, view)
     await _show_customer(request, view)
-    values = {
+    return {
         "view": view,
         "panel": view.panel,
         "page": page,
@@ -137,30 +169,13 @@ async def render_visit(
         "category": category_text(view, language),
         "today": app.context.clock(),
     }
-    if part:
-        response = render_fragment(request, part, status=page.status, **values)
-    else:
-        waiting = await find_waiting(app.context, organization_id, desk.id)
-        response = await render_desk(
-            request,
-            "cashier/visit.html",
-            status=page.status,
-            found=None,
-            searched="",
-            visit_id=str(visit_id),
-            waiting=waiting_rows(waiting, now=app.context.clock()),
-            **values,
-        )
-    if push:
-        response.headers["HX-Push-Url"] = _address(view, page)
-    return response
 
 
-def _next_name(calling: DeskQueue, queue: Sequence[QueuedVisit]) -> str:
+def _next_name(calling: DeskQueue, queue: VisitQueue) -> str:
     """Whom F2 calls: the next number, else the name of who waits longest; empty where nobody waits."""
     if calling.waiting:
         return calling.waiting[0].shown
-    return queue[0].name if queue else ""
+    return "" if queue.next is None else queue.next.name
 
 
 def _address(view: DeskView, page: PageChoice) -> str:

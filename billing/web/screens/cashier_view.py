@@ -86,6 +86,7 @@ class WaitingRow:
     """A code that waits in the background. `is_arrived`: its receipt can be issued."""
 
     code: WaitingCode
+    visit: str
     name: str
     waited: str
     is_late: bool
@@ -126,7 +127,7 @@ def totals_row(view: DeskView) -> TotalsRow:
         copay=amount_text(totals.copay),
         self_pay=amount_text(totals.self_pay),
         other=amount_text(totals.other),
-        ticked=totals.ticked,
+        ticked=view.panel.gross if view.panel.request_id is not None else totals.ticked,
     )
 
 
@@ -165,6 +166,7 @@ def waiting_rows(codes: Sequence[WaitingCode], *, now: datetime) -> list[Waiting
         rows.append(
             WaitingRow(
                 code=code,
+                visit=str(code.visit_id),
                 name=shorten_name(code.name),
                 waited=f"{seconds // 60:02}:{seconds % 60:02}",
                 is_late=seconds >= _LATE_MINUTES * 60,

@@ -17,7 +17,7 @@ from billing.visit_accounts.service.desk_screens import (
     show_code,
     show_visit,
 )
-from billing.visit_accounts.service.desk_search import FoundVisits, find_at_desk, list_queue
+from billing.visit_accounts.service.desk_search import FoundVisits, find_at_desk, find_queue
 from billing.visit_accounts.store.desk_screens import Shown
 from tests.builders import ACCOUNT_NAME, FACILITY_CODE
 from tests.flow import PaymentFlow
@@ -84,9 +84,11 @@ async def test_the_queue_lists_who_owes_the_longest_waiting_first(desk: CashDesk
     second = await order_visit(desk.context, "LK0002", patient={**PATIENT, "HO_TEN": "Trần B", "SO_CCCD": ""})
     await order_visit(desk.context, "LK0003", patient={"HO_TEN": "Lê C"}, lines={})
 
-    queue = await list_queue(desk.context, ORGANIZATION, FACILITY_CODE)
+    queue = await find_queue(desk.context, ORGANIZATION, FACILITY_CODE, desk.desk_id)
 
-    assert [(visit.visit_id, visit.due) for visit in queue] == [(first, 100_000), (second, 100_000)]
+    assert queue.next is not None
+    assert queue.next.visit_id == first
+    assert [(visit.visit_id, visit.due) for visit in queue.visits] == [(first, 100_000), (second, 100_000)]
 
 
 async def test_the_customer_display_shows_a_short_name_and_the_amount(desk: CashDesk) -> None:
