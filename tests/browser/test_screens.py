@@ -76,7 +76,7 @@ async def test_pages_of_an_area_are_accessible(site: Site, browser: Browser, are
                     await page.screenshot(path=Path(_FOLDER) / f"{shot.name}.png")
                 await check(page, shot, found)
 
-    assert found == []
+    assert found == [], "\n".join(found)
 
 
 def test_each_picture_has_a_name_of_its_own() -> None:

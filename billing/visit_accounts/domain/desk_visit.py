@@ -13,6 +13,7 @@ from enum import StrEnum
 from billing.core.clock import VIETNAM, business_date
 from billing.core.ids import DepositRequestId
 from billing.core.money import NOTHING, ZERO, Dong, half_up_dong, total
+from billing.coverage.domain.breakdown import BreakdownStep, breakdown
 from billing.coverage.domain.price_result import AppliedRule, PricedLine
 from billing.visit_accounts.domain.charge import Charge, ChargeState
 from billing.visit_accounts.domain.clearance import ChargeFacts, ClearanceReason, LineClearance, VisitFacts
@@ -73,8 +74,9 @@ class DeskPatient:
 class DeskLine:
     """A charge with the share of each payer, two decimals; None where it has no price.
 
-    `self_pay` and `copay` are None where the stored amounts are not those of the price as of now. `request_id` is the
-    open or paid request that names the line.
+    `steps` are the arithmetic of its amounts. `self_pay` and `copay` are None, and there are no steps and reasons,
+    where the stored amounts are not those of the price as of now. `request_id` is the open or paid request that names
+    the line.
     """
 
     line: str
@@ -90,6 +92,7 @@ class DeskLine:
     self_pay: Decimal | None = None
     request_id: DepositRequestId | None = None
     reasons: Sequence[AppliedRule] = ()
+    steps: Sequence[BreakdownStep] = ()
 
     @property
     def is_tickable(self) -> bool:
@@ -313,6 +316,7 @@ def _line(
         self_pay=priced.self_pay if priced is not None and is_current else None,
         request_id=None if request is None else request.id,
         reasons=priced.reasons if priced is not None and is_current else (),
+        steps=breakdown(priced) if priced is not None and is_current else (),
     )
 
 

@@ -165,11 +165,12 @@ _WAITING = """
     JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = code.visit_id
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = account.patient_id
     WHERE code.organization_id = $1 AND code.desk_id = $2 AND code.put_away_at IS NULL AND code.opened_at >= $3
+        AND NOT intent.is_standing
     ORDER BY code.opened_at LIMIT $4
 """
 
 
 async def read_waiting_codes(tx: Transaction, desk_id: DeskId, *, since: datetime) -> list[WaitingCode]:
-    """The codes that wait at a desk, the oldest first."""
+    """The codes that wait at a desk, the oldest first; a standing code waits for nothing."""
     rows = await tx.fetch(_WAITING, tx.organization_id, desk_id, since, WAITING_MAX)
     return [read_row(WaitingCode, row) for row in rows]

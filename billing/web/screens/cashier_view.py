@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from billing.core.money import Dong
 from billing.core.text import shorten_name
+from billing.coverage.domain.breakdown import format_step
 from billing.coverage.domain.explain import Language, category_name, explain, fact_names, percent_text
 from billing.coverage.domain.price_result import AppliedRule
 from billing.coverage.domain.what_if import WhatIf
@@ -15,7 +16,7 @@ from billing.visit_accounts.service.desk_visits import DeskView
 from billing.visit_accounts.service.queue_tickets import DeskQueue
 from billing.visit_accounts.store.desk_queue import QueuedVisit
 from billing.visit_accounts.store.desk_screens import WaitingCode
-from billing.web.screens.texts import ScreenLanguage
+from billing.web.screens.texts import ScreenLanguage, translate
 
 AGED = 80
 CHILD = 6
@@ -23,6 +24,13 @@ CHILD = 6
 
 _NOTES = (10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 _SUGGESTIONS_MAX = 3
+_STEPS = {
+    "T_BHTT": "desk.insurer",
+    "T_BNCCT": "desk.copay",
+    "T_BNTT": "desk.self_pay",
+    "T_NGUONKHAC": "desk.other",
+}
+"""The text of each amount whose arithmetic is shown."""
 _LATE_MINUTES = 10
 _ROUTES_MAX = 4
 
@@ -83,7 +91,7 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRow:
-    """A code that waits in the background. `is_arrived`: its receipt can be issued."""
+    """A code that waits in the background. `is_arrived`: its receipt can be issued; `is_short`: a part has come."""
 
     code: WaitingCode
     visit: str
@@ -91,6 +99,7 @@ class WaitingRow:
     waited: str
     is_late: bool
     is_arrived: bool
+    is_short: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +179,8 @@ def waiting_rows(codes: Sequence[WaitingCode], *, now: datetime) -> list[Waiting
                 name=shorten_name(code.name),
                 waited=f"{seconds // 60:02}:{seconds % 60:02}",
                 is_late=seconds >= _LATE_MINUTES * 60,
-                is_arrived=code.received >= code.amount,
+                is_arrived=code.received >= code.amount and code.owed == 0,
+                is_short=code.received > 0 and code.owed > 0,
             )
         )
     return rows
@@ -230,6 +240,11 @@ def _slip(slip: OrderSlip, number: int, language: Language) -> SlipRow:
 
 def _line(line: DeskLine, language: Language) -> LineRow:
     rows = reason_rows(line.reasons, ScreenLanguage(language.value))
+    steps = [
+        f"{translate(ScreenLanguage(language.value), _STEPS[step.field])}: {format_step(step, language)}"
+        for step in line.steps
+        if step.field in _STEPS and step.amount
+    ]
     return LineRow(
         line=line.line,
         name=line.name,
@@ -240,7 +255,7 @@ def _line(line: DeskLine, language: Language) -> LineRow:
         status=line.status,
         is_ticked=line.is_ticked,
         is_tickable=line.is_tickable,
-        reasons=[sentence for sentence, _ in rows],
+        reasons=[*steps, *(sentence for sentence, _ in rows)],
         citations=list(dict.fromkeys(source for _, source in rows if source)),
     )
 

@@ -40,7 +40,16 @@ async def test_visit_shows_patient_slips_reasons_and_what_is_due(day: DeskDay) -
     page = await day.staff.page(f"/desk/visits/{visit_id}")
 
     words = text_of(page)
-    for expected in ("Nguyễn Văn An", "1958", "DN 4 79 •••••• 7890", "80 %", "Phiếu XN-1", "Xét nghiệm", "90.000"):
+    for expected in (
+        "Nguyễn Văn An",
+        "1958",
+        "DN 4 79 •••••• 7890",
+        "80 %",
+        "Phiếu XN-1",
+        "Xét nghiệm",
+        "90.000",
+        "Cùng chi trả: 450.000",
+    ):
         assert expected in words, expected
     assert "Thu 100.000 đ tiền mặt" in words
     assert panel_state(page) == "unpaid"
