@@ -26,7 +26,7 @@ _HELD_ITEMS = """
         SELECT match.id, entry.id, -1 FROM entry
         JOIN match ON match.organization_id = $1 AND match.ending_entry_id = entry.id AND match.clearing_subject = $5
     ), reported AS (
-        SELECT posted.entry_id, posted.times, ours.item_kind, ours.item_id,
+        SELECT posted.id AS match_id, posted.entry_id, posted.times, ours.item_kind, ours.item_id,
             coalesce(ours.amount, CASE line.movement WHEN 'received' THEN line.amount ELSE -line.amount END) AS amount
         FROM posted
         JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id AND item.item_kind = 'payout'
@@ -55,6 +55,17 @@ _HELD_ITEMS = """
         UNION ALL
         SELECT coalesce(item_id, entry_id), item_id IS NOT NULL, -times * amount FROM swept
         WHERE item_kind = 'payment' OR item_id IS NULL
+        UNION ALL
+        -- What reports have added to a payout since it was posted: its entry did not move it.
+        SELECT posted.entry_id, false, posted.times * (stated.amount - item.amount - match.fee)
+        FROM posted
+        JOIN match ON match.organization_id = $1 AND match.id = posted.id
+        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id AND item.item_kind = 'payout'
+        CROSS JOIN LATERAL (
+            SELECT sum(reported.amount)::bigint AS amount FROM reported
+            WHERE reported.entry_id = posted.entry_id AND reported.match_id = posted.id
+        ) AS stated
+        WHERE stated.amount <> item.amount + match.fee
         UNION ALL
         SELECT part.payment_id, true, -swept.times * sign(swept.amount)::bigint * part.amount FROM swept
         JOIN refund_part AS part ON part.organization_id = $1 AND part.refund_id = swept.item_id

@@ -74,6 +74,23 @@ async def test_reported_line_of_a_payout_without_a_payment_is_listed(flow: Payme
     ]
 
 
+async def test_line_that_a_report_adds_to_a_posted_payout_is_listed(flow: PaymentFlow, clock: StandingClock) -> None:
+    """The entry of the payout moved T1 alone: T2 stays on 113, under this entry."""
+    day, own = business_date(clock()), MatchingFlow(flow)
+    for number in (1, 2):
+        await pay(flow, f"T{number}", f"LK{number}")
+    await own.report(own.report_row("T1", OWED, fee=500, paid_out_on=day))
+    await own.statement(own.line(OWED - 500))
+    await own.match()
+
+    await own.report(own.report_row("T2", OWED, fee=500, paid_out_on=day))
+    await own.match()
+
+    _, provider = await accounts_of(flow, day)
+    assert (provider.ledger_balance, provider.residual) == (OWED, 0)
+    assert listed(provider) == [(ItemKind.ENTRY_HELD, OWED)]
+
+
 async def _bank_account(flow: PaymentFlow) -> UUID:
     [found] = await fetch(flow, "SELECT id FROM bank_account")
     return UUID(str(found))
