@@ -3,19 +3,30 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.model.visit_machine import CASHIERS, PICK, VisitMachine
+from tests.model.visit_bill_rules import BillRules
+from tests.model.visit_machine import CASHIERS, PICK
 
 PAYER = "Bảo hiểm Tư"
 METHODS = st.sampled_from(["cash", "cash", "card"])
 
 
-class PayerRules(VisitMachine):
+class PayerRules(BillRules):
     """What a payer pays for the guarantees of all visits."""
 
+    @rule(number=PICK, amount=st.sampled_from([20_000, 45_000, 60_000]))
+    def bill_a_payer(self, number: int, amount: int) -> None:
+        """A visit closes with a confirmed guarantee, and its payer pays at once."""
+        body = {"payer": PAYER, "reference": f"BL-{self.clinic.number()}", "limit": 45_000}
+        path = f"/visits/{self.visit(number).id}/guarantees"
+        if (guarantee := self.act("guarantee", "POST", path, body)) is None:
+            return
+        self.record.guarantees.append(guarantee["id"])
+        self.clinic.do("POST", f"/guarantees/{guarantee['id']}/confirm", {"amount": 45_000})
+        self.discharge(number, by="cashier", pays="debt")
+        self.pay_guarantees("cashier", "cash", amount)
+
     @precondition(lambda self: self.record.guarantees)
-    @rule(
-        by=CASHIERS, method=st.sampled_from(["cash", "cash", "card"]), amount=st.sampled_from([20_000, 45_000, 100_400])
-    )
+    @rule(by=CASHIERS, method=METHODS, amount=st.sampled_from([20_000, 45_000, 100_400]))
     def pay_guarantees(self, by: str, method: str, amount: int) -> None:
         part: dict[str, object] = {"method": method, "amount": amount}
         if method == "card":

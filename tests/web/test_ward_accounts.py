@@ -104,6 +104,22 @@ async def test_every_view_of_a_visit_shows_the_same_balance_until_it_is_reopened
     assert reopened["proposal"]["amount"] == 0, "what the invoice has is not requested again"
 
 
+async def test_money_of_a_payer_lowers_what_the_insurance_owes(site: Site) -> None:
+    await open_shift(site.client)
+    visit_id = await open_charged(site.client, "LK-1")
+    guarantee = {"payer": "Bảo hiểm Tư", "reference": "BL-1", "limit": 136_000}
+    made = await send(site.client, f"/v1/visits/{visit_id}/guarantees", guarantee)
+    await send(site.client, f"/v1/guarantees/{made['id']}/confirm", {"amount": 136_000})
+    await send(site.client, f"/v1/visits/{visit_id}/final-bill", {})
+    before = _amounts(await _balance(site, visit_id))
+
+    paid = {"payer": "Bảo hiểm Tư", "parts": [{"method": "cash", "amount": 36_000}]}
+    await send(site.client, "/v1/guarantee-payments", paid)
+
+    after = _amounts(await _balance(site, visit_id))
+    assert {name: before[name] - after[name] for name in before} == {"patient": 0, "insurance": 36_000, "total": 36_000}
+
+
 async def test_ward_requests_more_when_less_than_the_threshold_is_left(site: Site) -> None:
     await open_shift(site.client)
     settings = f"/v1/facilities/{FACILITY_CODE}/deposit-settings"

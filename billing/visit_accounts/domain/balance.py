@@ -96,6 +96,7 @@ class AccountBalance:
 
     `billed`, `paid` and `billed_sources` (guarantees, exemptions and debts that former final bills counted) are those
     of the invoices of the visit. `requested` is the rest of open deposit requests, `credit` is of the patient.
+    `paid_by_payers` is what was paid or written off of the guarantees.
     """
 
     account: VisitAccount
@@ -104,6 +105,7 @@ class AccountBalance:
     paid: Dong
     deposit: Dong
     credit: Dong
+    paid_by_payers: Dong
     requested: Dong
     threshold: Dong
     bearers: BearersOfShare
@@ -134,7 +136,8 @@ class AccountBalance:
         """The balance of the patient, of all that insure or guarantee, and of both."""
         amounts = self.amounts
         shares = amounts.shares
-        insurance = shares.insurer + shares.other + shares.private + amounts.guaranteed
+        guaranteed = amounts.guaranteed - self.paid_by_payers
+        insurance = shares.insurer + shares.other + shares.private + guaranteed
         by_aggregate = {
             Aggregate.PATIENT: amounts.rest,
             Aggregate.INSURANCE: insurance,

@@ -41,7 +41,7 @@ _PAGE = (
 _BALANCES_OF_PAGE = """
     )
     SELECT to_jsonb(page) AS account, patient.guardian_id, coalesce(setting.threshold, 0) AS threshold,
-        coalesce(deposit.held, 0) AS deposit, waiting.requested, free.credit,
+        coalesce(deposit.held, 0) AS deposit, waiting.requested, free.credit, of_payers.paid_by_payers,
         invoiced.patient_share + corrected.patient AS patient_share,
         invoiced.other_share + corrected.other AS other_share,
         invoiced.insurer_share + corrected.insurer AS insurer_share,
@@ -73,6 +73,11 @@ _BALANCES_OF_PAGE = """
         JOIN correction ON correction.organization_id = $1 AND correction.invoice_id = invoice.id
         WHERE invoice.organization_id = $1 AND invoice.visit_id = page.visit_id AND invoice.state = 'issued'
     ) AS corrected
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(known.paid + known.written_off), 0)::bigint AS paid_by_payers
+        FROM guarantee_receivable AS known
+        WHERE known.organization_id = $1 AND known.visit_id = page.visit_id
+    ) AS of_payers
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(position.credit), 0)::bigint AS credit FROM payment_position AS position
         WHERE position.organization_id = $1 AND position.payment_id IN ({payments})
@@ -138,6 +143,7 @@ def _balance(row: asyncpg.Record, at: datetime) -> AccountBalance:
         paid=Dong(row["paid"]),
         deposit=Dong(row["deposit"]),
         credit=Dong(row["credit"]),
+        paid_by_payers=Dong(row["paid_by_payers"]),
         requested=Dong(row["requested"]),
         threshold=Dong(row["threshold"]),
         bearers=BearersOfShare(
