@@ -1,6 +1,7 @@
 """Codes for deposits over HTTP: for a request, and standing for a stay; their QR, their page, and their money."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,14 @@ from tests.builders import ACCOUNT_NAME, FACILITY_CODE
 from tests.flow import assert_books_are_right
 from tests.payments.visit_deposits import ORGANIZATION, VisitWithDeposit, open_visit
 from tests.web.site import UNKNOWN_ID, Site, problem
+
+_DRAFT = """
+    INSERT INTO invoice (organization_id, id, visit_id, visit_version, number, state, version, patient_share,
+        other_share, insurer_share, private_share, guarantor, owed)
+    SELECT 1, $2, visit_id, visit_version, 'NHAP-1', 'draft', 1, patient_share, other_share, insurer_share,
+        private_share, guarantor, owed
+    FROM invoice WHERE id = $1
+"""
 
 
 @pytest.fixture
@@ -154,6 +163,24 @@ async def test_visit_has_one_standing_code(site: Site, visit: VisitWithDeposit) 
     await site.client.post(f"/v1/intents/{first['id']}/cancel")
     assert (await site.read(f"/v1/intents/{first['id']}"))["state_label"]["state"] == "cancelled"
     assert (await _standing(site, visit))["id"] != first["id"]
+
+
+async def test_nothing_is_collected_for_a_closed_deposit_or_an_invoice_that_is_not_issued(
+    site: Site, visit: VisitWithDeposit
+) -> None:
+    request = await _request(site, visit, {"amount": 100_000})
+    invoice = await site.issue_invoice(MA_LK="LK0009")
+    await site.as_owner(_DRAFT, UUID(invoice["id"]), UUID(UNKNOWN_ID))
+    async with site.context.database.transaction(ORGANIZATION) as tx:
+        await update_deposits(tx, [(await visit.deposit(tx)).with_state(DepositState.CLOSED)])
+
+    for body, code in (
+        ({"deposit_request_id": request["id"]}, "deposit_closed"),
+        ({"visit_id": str(visit.visit_id), "is_standing": True}, "deposit_closed"),
+        ({"invoice_ids": [UNKNOWN_ID]}, "invoice_not_issued"),
+    ):
+        answer = await site.client.post("/v1/intents", json={"account": ACCOUNT_NAME, **body})
+        problem(answer, 409, code)
 
 
 async def test_target_is_exactly_one(site: Site, visit: VisitWithDeposit) -> None:
