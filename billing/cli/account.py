@@ -16,7 +16,7 @@ from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.ops.approval_kinds import approve_proposal, reject_proposal
 from billing.organizations.domain.rights import Right
-from billing.organizations.service.account_changes import find_change, list_changes, propose_change
+from billing.organizations.service.account_changes import ProposedChange, find_change, list_changes, propose_change
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.setup import NewBankAccount
 from billing.payments.service.context import PaymentContext
@@ -129,10 +129,8 @@ def change(
         return await propose_change(
             context,
             caller.organization_id,
-            account_name=name,
-            settings=changed,
-            payee=payee,
-            is_active=is_active,
+            name,
+            ProposedChange(settings=changed, payee=payee, is_active=is_active),
             actor=caller.actor,
         )
 

@@ -69,31 +69,42 @@ class AccountChange:
     approval: Approval
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedChange:
+    """What changes of an account: `settings` are those that change, and None removes one.
+
+    `payee` is the BIN, number and holder of the new bank account, which the settings then contain too. `is_active` is
+    None where it stays.
+    """
+
+    settings: Mapping[str, object]
+    payee: tuple[str, str, str] | None = None
+    is_active: bool | None = None
+
+
 async def propose_change(
     context: OrganizationContext,
     organization_id: OrganizationId,
-    *,
     account_name: str,
-    settings: Mapping[str, object],
-    payee: tuple[str, str, str] | None,
-    is_active: bool | None,
+    proposed: ProposedChange,
+    *,
     actor: Actor,
 ) -> UUID:
-    """Propose a change of an account. `settings` are those that change; None removes one. Returns the approval's id.
+    """Propose a change of an account; returns the id of the approval.
 
-    `payee` is the BIN, number and holder of the new bank account, which the settings then contain too.
     Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ProposalWaiting.
     """
     require_person(actor)
-    await _check_addresses(context, settings)
+    payee = proposed.payee
+    await _check_addresses(context, proposed.settings)
     async with context.database.transaction(organization_id) as tx:
         row = await find_provider_account(tx, account_name)
         if row is None:
             raise NotFound("no such provider account", field="account")
         changed = replace(
             row,
-            settings=_merged(row, settings, payee),
-            is_active=row.is_active if is_active is None else is_active,
+            settings=_merged(row, proposed.settings, payee),
+            is_active=row.is_active if proposed.is_active is None else proposed.is_active,
         )
         _check(context, changed)
         payload = {

@@ -46,13 +46,27 @@ class PaymentOrderDetails:
     transfers: Sequence[OrderedTransfer]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPaymentOrder:
+    """The transfers of an order, the bank account that they leave, and the layout of the bank's file."""
+
+    refund_ids: Sequence[RefundId]
+    bank_account_id: UUID
+    layout: str
+
+    def check(self) -> None:
+        """Raises InvalidValue."""
+        if not 1 <= len(self.refund_ids) <= REFUNDS_MAX or len(set(self.refund_ids)) != len(self.refund_ids):
+            raise InvalidValue(f"name 1 to {REFUNDS_MAX} different refunds", field="refund_ids")
+        if self.layout not in layouts():
+            raise InvalidValue(f"a layout is one of {', '.join(layouts())}", field="layout")
+
+
 async def create_payment_order(
     context: PaymentContext,
     organization_id: OrganizationId,
-    refund_ids: Sequence[RefundId],
+    new: NewPaymentOrder,
     *,
-    bank_account_id: UUID,
-    layout: str,
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> UUID:
@@ -62,18 +76,15 @@ async def create_payment_order(
     DestinationErased, PersonNeeded.
     """
     person = require_person(actor)
-    if not 1 <= len(refund_ids) <= REFUNDS_MAX or len(set(refund_ids)) != len(refund_ids):
-        raise InvalidValue(f"name 1 to {REFUNDS_MAX} different refunds", field="refund_ids")
-    if layout not in layouts():
-        raise InvalidValue(f"a layout is one of {', '.join(layouts())}", field="layout")
+    new.check()
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return earlier.subjects[0]
-        if not await has_bank_account(tx, bank_account_id):
+        if not await has_bank_account(tx, new.bank_account_id):
             raise NotFound("no such bank account", field="bank_account_id")
         now, sent = context.clock(), dict[RefundId, Refund]()
-        for refund_id in sorted(refund_ids):
+        for refund_id in sorted(new.refund_ids):
             refund = await read_refund(tx, refund_id, locked=True)
             if refund is None:
                 raise NotFound(f"no such refund: {refund_id}", field="refund_ids")
@@ -81,16 +92,16 @@ async def create_payment_order(
                 raise RefundNotWaiting(f"refund {refund_id} is not a bank transfer", field="refund_ids")
             if await read_destination(tx, refund_id) is None:
                 raise DestinationErased(f"the account of refund {refund_id} was erased", field="refund_ids")
-            sent[refund_id] = refund.send(by=person, at=now, bank_account_id=bank_account_id)
+            sent[refund_id] = refund.send(by=person, at=now, bank_account_id=new.bank_account_id)
         order = PaymentOrder(
             id=context.ids.new(),
-            bank_account_id=bank_account_id,
-            layout=layout,
+            bank_account_id=new.bank_account_id,
+            layout=new.layout,
             amount=Dong(sum(refund.amount for refund in sent.values())),
             created_by=person,
             created_at=now,
         )
-        await add_payment_order(tx, order, [(each, sent[each].amount) for each in refund_ids])
+        await add_payment_order(tx, order, [(each, sent[each].amount) for each in new.refund_ids])
         for refund in sent.values():
             await write_change(tx, context, refund, "refund_sent", actor)
         await note(tx, context, actor, "payment_order_created", ("payment_order", order.id))

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from billing.organizations.service.account_changes import (
     AccountChange,
+    ProposedChange,
     find_change,
     list_changes,
     propose_change,
@@ -91,10 +92,12 @@ async def post_account_change(request: web.Request) -> web.Response:
     change_id = await propose_change(
         app.context,
         caller.organization_id,
-        account_name=body.account,
-        settings=body.settings,
-        payee=None if payee is None else (payee.bank_bin, payee.account_number, payee.holder),
-        is_active=body.is_active,
+        body.account,
+        ProposedChange(
+            settings=body.settings,
+            payee=None if payee is None else (payee.bank_bin, payee.account_number, payee.holder),
+            is_active=body.is_active,
+        ),
         actor=caller.actor,
     )
     found = await find_change(app.context, caller.organization_id, change_id)

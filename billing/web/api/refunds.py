@@ -23,7 +23,12 @@ from billing.organizations.domain.rights import Right
 from billing.payments.domain.payment import AllocationTarget
 from billing.payments.domain.refund import BankDestination, RefundFilter, RefundState, RefundWay
 from billing.payments.service.provider_refunds import call_provider
-from billing.visit_accounts.service.payment_orders import create_payment_order, find_payment_order, write_order_file
+from billing.visit_accounts.service.payment_orders import (
+    NewPaymentOrder,
+    create_payment_order,
+    find_payment_order,
+    write_order_file,
+)
 from billing.visit_accounts.service.refund_sources import NewRefund
 from billing.visit_accounts.service.refunds import (
     cancel_refund,
@@ -285,9 +290,11 @@ async def post_payment_order(request: web.Request) -> web.Response:
     order_id = await create_payment_order(
         context,
         caller.organization_id,
-        [RefundId(read_id(each, field="refund_ids")) for each in body.refund_ids],
-        bank_account_id=read_id(body.bank_account_id, field="bank_account_id"),
-        layout=body.layout,
+        NewPaymentOrder(
+            refund_ids=[RefundId(read_id(each, field="refund_ids")) for each in body.refund_ids],
+            bank_account_id=read_id(body.bank_account_id, field="bank_account_id"),
+            layout=body.layout,
+        ),
         actor=caller.actor,
         request=idempotent_request,
     )

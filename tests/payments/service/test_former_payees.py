@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.ops.approval_kinds import approve_proposal
-from billing.organizations.service.account_changes import propose_change
+from billing.organizations.service.account_changes import ProposedChange, propose_change
 from billing.organizations.service.api_keys import authenticate
 from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital
@@ -22,7 +22,7 @@ async def change(flow: PaymentFlow, database: DatabaseAddress, **wanted: Any) ->
     keys = await give_keys(database, context, ("one", "Nguyễn Văn Một"), ("two", "Trần Thị Hai"))
     one, two = [(await authenticate(context, key)).actor for key in keys]
     terms: dict[str, Any] = {"settings": {}, "payee": None, "is_active": None, **wanted}
-    change_id = await propose_change(context, organization_id, account_name=ACCOUNT_NAME, actor=one, **terms)
+    change_id = await propose_change(context, organization_id, ACCOUNT_NAME, ProposedChange(**terms), actor=one)
     await approve_proposal(context, organization_id, change_id, actor=two)
 
 

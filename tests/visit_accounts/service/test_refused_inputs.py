@@ -26,7 +26,7 @@ from billing.visit_accounts.service.guarantees import NewGuarantee, read_guarant
 from billing.visit_accounts.service.hand_overs import deposit_at_bank, find_hand_over, hand_over_cash
 from billing.visit_accounts.service.line_refunds import find_line_refund
 from billing.visit_accounts.service.patients import merge_patient
-from billing.visit_accounts.service.payment_orders import create_payment_order
+from billing.visit_accounts.service.payment_orders import NewPaymentOrder, create_payment_order
 from billing.visit_accounts.service.receipt_blocks import enter_unused_numbers, reserve_block
 from billing.visit_accounts.service.refund_sources import NewRefund
 from billing.visit_accounts.service.refunds import confirm_refund, request_refund
@@ -176,7 +176,10 @@ async def test_refunds_and_payment_orders_are_refused_by_field(stay: Stay) -> No
     orders = [
         await refusal(
             create_payment_order(
-                context, ORGANIZATION, refunds, bank_account_id=NO_ID, layout="vietcombank", actor=cashier
+                context,
+                ORGANIZATION,
+                NewPaymentOrder(refund_ids=refunds, bank_account_id=NO_ID, layout="vietcombank"),
+                actor=cashier,
             )
         )
         for refunds in ([], [refund_id, refund_id])
