@@ -416,3 +416,59 @@ async def test_hostile_names_are_inert(day: DeskDay) -> None:
         assert "<img src=x" not in page
         assert "<script>" not in page
         assert "<b>1</b>" not in page
+
+
+async def test_stream_of_a_desk_states_that_money_has_come(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+    page = await day.staff.page(f"/desk/visits/{visit_id}")
+    found = re.search(r'sse-connect="(/desk/live\?version=\d+)"', page)
+    assert found is not None
+
+    async with asyncio.timeout(20), day.staff.client.stream("GET", found[1]) as answer:
+        lines = answer.aiter_lines()
+        await day.pay_code(100_000)
+        async for line in lines:
+            if line == "data: changed":
+                break
+
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+
+async def test_panel_that_has_changed_replaces_the_whole_page(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+    address = f"/desk/visits/{visit_id}/pay?state=waiting"
+
+    same = await day.staff.client.get(address, headers={"HX-Request": "true"})
+    await day.pay_code(100_000)
+    changed = await day.staff.client.get(address, headers={"HX-Request": "true"})
+
+    assert "HX-Retarget" not in same.headers
+    assert changed.headers["HX-Retarget"] == "#work"
+    assert panel_state(changed.text) == "paid"
+
+
+async def test_code_that_brought_a_part_does_not_issue_its_receipt_by_itself(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", part="60.000", line=["L1", "L2"])
+    await day.pay_code(60_000)
+
+    strip = await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})
+
+    assert "hx-post" not in strip.text
+    assert "Còn thiếu" in text_of(strip.text)
+
+
+async def test_other_ids_in_a_form_are_unknown(day: DeskDay) -> None:
+    visit_id, other_id = await day.visit("LK0001"), await day.visit("LK0002", patient={"HO_TEN": "Trần B"})
+    await day.open_shift()
+    await day.staff.post(f"/desk/visits/{other_id}/code", due="100000", method="qr", line=["L1", "L2"])
+    [row] = await day.site.as_owner("SELECT deposit_request_id FROM intent")
+
+    for path in ("collect", "code", "receipt"):
+        answer = await day.staff.post(
+            f"/desk/visits/{visit_id}/{path}", due="100000", method="cash", request_id=str(row["deposit_request_id"])
+        )
+        assert answer.status_code == 404, path

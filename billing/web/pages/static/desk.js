@@ -80,7 +80,7 @@ const ACTIONS = {
   next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
   again: press("call-again"), cash: press("method-cash"), qr: press("method-qr"), card: press("method-card"),
   deposit: press("method-deposit"), money: go("find-money", "/desk/find-money"), shift: go("close-shift", "/shift/close"),
-  print: press("print"), advance: press("deposit"), several: press("mixed"), keys: () => location.assign("/desk/keys"),
+  print: press("print"), refund: press("refund"), advance: press("deposit"), several: press("mixed"), keys: () => location.assign("/desk/keys"),
   explain() {
     const all = [...document.querySelectorAll("#lines details")], at = all.findIndex((each) => each.open);
     if (at >= 0) all[at].open = false;
@@ -95,7 +95,7 @@ const ACTIONS = {
 };
 const KEYS = {
   Escape: "scan", F2: "next", F3: "again", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift",
-  n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", p: "print", t: "advance", s: "several", g: "explain",
+  n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", p: "print", h: "refund", t: "advance", s: "several", g: "explain",
   w: "whatif", "?": "keys",
 };
 try { Object.assign(KEYS, JSON.parse(localStorage.getItem("desk-keys") ?? "{}")); } catch { /* an unreadable map */ }
@@ -147,6 +147,7 @@ document.addEventListener("change", ({ target }) => {
     const lines = [...document.querySelectorAll(`[data-of="${target.dataset.of}"]`)];
     $(`slip-${target.dataset.of}`).checked = lines.every((line) => line.checked);
   } else if (target.id === "letters-off") localStorage.setItem("desk-letters", target.checked ? "off" : "on");
+  else if (target.id === "prints-itself") localStorage.setItem("desk-print", target.checked ? "on" : "off");
 }, true);
 document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-given],[data-copy]");
@@ -173,8 +174,13 @@ function restore() {
   const { at, ...fields } = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
   if (Date.now() - at < KEPT_MS) for (const [id, value] of Object.entries(fields)) if ($(id) && !$(id).value) $(id).value = value;
   if (isField(document.activeElement)) kept.set(document.activeElement, document.activeElement.value);
-  const off = $("letters-off");
+  const off = $("letters-off"), own = $("prints-itself"), paper = $("print-form");
   if (off) off.checked = !hasLetters();
+  if (own) own.checked = localStorage.getItem("desk-print") === "on";
+  if (paper && "first" in paper.dataset && localStorage.getItem("desk-print") === "on" && sessionStorage.getItem("printed") !== paper.dataset.receipt) {
+    sessionStorage.setItem("printed", paper.dataset.receipt);
+    paper.requestSubmit();
+  }
 }
 document.addEventListener("htmx:afterSettle", restore);
 restore();
