@@ -12,8 +12,6 @@ from billing.web.screens.session import current_or_none
 _BAR = (
     ("/desk", "nav.desk"),
     ("/shift", "nav.shift"),
-    ("/shift/waiting", "nav.waiting_shifts"),
-    ("/safe", "nav.safe"),
     ("/shift/waiting", "nav.shifts"),
     ("/safe", "nav.safe"),
     ("/finance", "nav.finance"),
@@ -30,6 +28,9 @@ _BAR = (
     ("/admin/accounts", "nav.accounts"),
 )
 """Paths of the bar with their texts. A path without a route is left out; the right is that of its route."""
+
+_INSIDE = {"/finance/wards": "/finance", "/finance/differences": "/finance", "/admin/accounts": "/finance"}
+"""Screens to which the pages of another one lead: the bar has them for a person who may not open that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def entries_of(request: web.Request) -> list[Entry]:
     session = current_or_none(request)
     if session is None:
         return []
-    allowed = [each for each in request.config_dict[NAVIGATION] if session.caller.has(each.right)]
+    reached = [each for each in request.config_dict[NAVIGATION] if session.caller.has(each.right)]
+    paths = {each.path for each in reached}
+    allowed = [each for each in reached if _INSIDE.get(each.path) not in paths]
     current = max(
         (each.path for each in allowed if f"{request.path}/".startswith(f"{each.path}/")), key=len, default=""
     )

@@ -1,0 +1,147 @@
+"""Pages of finance: a day with rows, a clean day, an import with its refusals, approvals, books and lists."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from playwright.async_api import Page
+
+from billing.core.actor import Role
+from tests.browser.stage import Shot, Stage
+from tests.reconciliation.statement_file import Line, statement_csv
+from tests.web.screens.finance_day import open_finance_day
+from tests.web.staff import Staff
+
+_IDS = "([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+_UNKNOWN = "Lúc nào;Ký hiệu;Chi;Thu;Quỹ còn;Lời nhắn\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids:
+    """What the addresses of single pages name."""
+
+    day: date
+    account: str
+    exception: str
+    approval: str
+    entry: str
+    ledger: str
+    visit: str
+
+
+async def prepare(stage: Stage) -> Ids:
+    """A day with a mangled code and money of nobody, and a proposal."""
+    site = stage.site
+    day = await open_finance_day(site)
+    approval = await site.client.post("/v1/refund-limit", json={"amount": 5_000_000})
+    clerk = await stage.staff(Role.FINANCE)
+    visits = (await site.read("/v1/visits"))["items"]
+    return Ids(
+        day=day.day,
+        account=site.hospital.settings.account_number,
+        exception=await _first(clerk, "/finance/exceptions", f"/finance/exceptions/{_IDS}"),
+        approval=approval.json()["id"],
+        entry=await _first(clerk, "/finance/reports/journal", f"/finance/ledger/entries/{_IDS}"),
+        ledger=(await _first(clerk, "/finance/ledger", 'href="(/finance/ledger/account[^"]+)"')).replace("&amp;", "&"),
+        visit=visits[0]["id"],
+    )
+
+
+async def _first(staff: Staff, path: str, pattern: str) -> str:
+    found = re.search(pattern, await staff.page(path))
+    assert found is not None, path
+    return found[1]
+
+
+async def _open_menu(page: Page) -> None:
+    await page.keyboard.press("m")
+    await page.wait_for_selector("details.menu[open]")
+
+
+async def _preview(page: Page, content: bytes) -> None:
+    await page.set_input_files("#file", {"name": "sao-ke.csv", "mimeType": "text/csv", "buffer": content})
+    await page.get_by_role("button", name="Xem trước", exact=True).click()
+
+
+async def _preview_lines(page: Page) -> None:
+    line = Line(amount=152_000, text="HPAVFSMDJ TRAN THI BICH", reference="FT26332900121")
+    await _preview(page, statement_csv(line, opening=1_000))
+    await page.wait_for_selector("#preview table")
+
+
+async def _preview_unknown(page: Page) -> None:
+    content = f"Tài khoản;0110000001\n{_UNKNOWN}02/11/2026;FT1;;50.000;150.000;NOP TIEN\n"
+    await _preview(page, content.encode())
+    await page.wait_for_selector("#map_booked_on")
+
+
+def _exception(ids: Ids) -> str:
+    return f"/finance/exceptions/{ids.exception}"
+
+
+def _decide(action: str) -> "Shot":
+    return Shot(
+        name=f"finance-decide-{action.replace('_', '-')}",
+        role=Role.FINANCE,
+        path=lambda ids: f"/finance/exceptions/{ids.exception}/decide?action={action}",
+    )
+
+
+def _approval(ids: Ids) -> str:
+    return f"/approvals/{ids.approval}"
+
+
+def _entry(ids: Ids) -> str:
+    return f"/finance/ledger/entries/{ids.entry}"
+
+
+def _ledger_account(ids: Ids) -> str:
+    return ids.ledger
+
+
+def _documents(ids: Ids) -> str:
+    return f"/finance/visits/{ids.visit}/documents"
+
+
+def _page(name: str, path: str) -> "Shot":
+    return Shot(name=f"finance-{name}", role=Role.FINANCE, path=path)
+
+
+SHOTS = (
+    _page("dashboard", "/finance"),
+    _page("reconciliation", "/finance/reconciliation"),
+    Shot(name="finance-reconciliation-menu", role=Role.FINANCE, path="/finance/reconciliation", act=_open_menu),
+    _page("reconciliation-no-statement", "/finance/reconciliation?day=2026-01-05"),
+    Shot(name="finance-reconciliation-reader", role=Role.AUDITOR, path="/finance/reconciliation"),
+    _page("reconciliation-decided", "/finance/reconciliation?view=decided"),
+    _page("exceptions", "/finance/exceptions"),
+    _page("exceptions-none", "/finance/exceptions?owner=mine"),
+    Shot(name="finance-exception", role=Role.FINANCE, path=_exception),
+    *(_decide(action) for action in ("assign", "match", "refund", "open_trace", "no_action")),
+    _page("statements", "/finance/statements"),
+    _page("statement-new", "/finance/statements/new"),
+    Shot(name="finance-statement-preview", role=Role.FINANCE, path="/finance/statements/new", act=_preview_lines),
+    Shot(name="finance-statement-unknown", role=Role.FINANCE, path="/finance/statements/new", act=_preview_unknown),
+    _page("days", "/finance/days"),
+    _page("days-never-opened", "/finance/days?day=2026-01-05"),
+    _page("reports", "/finance/reports"),
+    _page("report", "/finance/reports/journal"),
+    _page("report-none", "/finance/reports/revenue?from=2026-01-05&to=2026-01-05"),
+    _page("approvals", "/approvals"),
+    _page("approvals-none", "/approvals?state=rejected"),
+    Shot(name="finance-approval", role=Role.FINANCE, path=_approval),
+    _page("journal", "/finance/journal"),
+    _page("ledger", "/finance/ledger"),
+    Shot(name="finance-ledger-account", role=Role.FINANCE, path=_ledger_account),
+    Shot(name="finance-entry", role=Role.FINANCE, path=_entry),
+    Shot(name="finance-documents", role=Role.FINANCE, path=_documents),
+    Shot(name="finance-documents-paper", role=Role.FINANCE, path=_documents, media="print"),
+    _page("payouts", "/finance/payouts"),
+    _page("traces", "/finance/traces"),
+    _page("prices", "/finance/prices"),
+    _page("inbox", "/finance/inbox"),
+    _page("differences", "/finance/differences"),
+    _page("wards", "/finance/wards"),
+    Shot(name="finance-unknown", role=Role.FINANCE, path="/finance/reports/nothing", status=404),
+    Shot(name="finance-forbidden", role=Role.CASHIER, path="/finance", status=403),
+)
