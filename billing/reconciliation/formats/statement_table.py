@@ -66,6 +66,10 @@ class TableUnknown(StatementUnreadable):
         self.headings = tuple(headings)
 
 
+_HEADINGS_LEAST = 3
+"""A day, an amount and a text have headings."""
+
+
 def _has_columns(profile: Profile, rows: Iterable[Row], sheet: str | None) -> bool:
     return any(find_columns(profile, row, sheet) is not None for row in rows)
 
@@ -79,7 +83,10 @@ def _unknown(sheet: str | None, rows: Sequence[Row], profiles: Sequence[Profile]
             count, missing = missing_roles(profile, cells)
             if count and (best is None or count > best[0]):
                 best = count, number, profile, missing
-    headings = _headings_of(rows)
+    likeliest, headings = _headings_of(rows)
+    if best is None and is_relevant and len(headings) >= _HEADINGS_LEAST:
+        detail = "this row is most like headings, and no profile has one of them; describe them in a profile"
+        return TableUnknown(detail, Place(likeliest, sheet), is_relevant=is_relevant, headings=headings)
     if best is None:
         detail = "no row has the headings of a statement"
         return TableUnknown(detail, Place(sheet=sheet), is_relevant=is_relevant, headings=headings)
@@ -92,11 +99,11 @@ def _unknown(sheet: str | None, rows: Sequence[Row], profiles: Sequence[Profile]
     return TableUnknown(detail, Place(number, sheet), is_relevant=is_relevant, headings=headings)
 
 
-def _headings_of(rows: Sequence[Row]) -> list[str]:
-    """The texts of the row with most texts above the first movement."""
+def _headings_of(rows: Sequence[Row]) -> tuple[int, list[str]]:
+    """The row with most texts above the first movement: its number and texts."""
     above = takewhile(lambda row: not _is_like_movement(row[1]), rows)
-    texts = [[cell for cell in cells if isinstance(cell, str) and cell.strip()] for _, cells in above]
-    return max(texts, key=len, default=[])
+    texts = [(number, [cell for cell in cells if isinstance(cell, str) and cell.strip()]) for number, cells in above]
+    return max(texts, key=lambda each: len(each[1]), default=(0, []))
 
 
 def _is_like_movement(cells: Sequence[Cell]) -> bool:

@@ -24,6 +24,13 @@ def test_refusal_of_unknown_columns_lists_the_headings() -> None:
     assert set(HEADINGS) <= set(refused.value.headings)
 
 
+def test_row_that_is_most_like_headings_is_named_where_no_profile_has_one_of_them() -> None:
+    table = FILE.replace("Tài khoản;0110000001\n".encode(), "BẢNG KÊ\n".encode())
+
+    with pytest.raises(TableUnknown, match="row 2: this row is most like headings"):
+        list(read_statements(BytesIO(table)))
+
+
 def test_columns_that_a_person_named_are_read() -> None:
     profile = mapped_profile(
         {
