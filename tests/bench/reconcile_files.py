@@ -14,6 +14,7 @@ from typing import TextIO
 
 from providers.sandbox.bank_day import FileFault, ReportRow, StatementRow, Transfer, report_rows, statement_rows
 from providers.sandbox.settlement_report import write_report
+from tests.bench.reconcile_cards import batches_of
 from tests.bench.reconcile_month import BANK_TERMS, DAYS, GATEWAY_TERMS, Item, Month
 
 OPENING = 1_000_000_000
@@ -33,7 +34,8 @@ _HEADINGS = (
 class WrittenLine:
     """The truth of one line of the statement file: its row, and the item or the payout that it belongs to.
 
-    `role`: `credit` of an item, `duplicate` (its second credit), `return`, `unknown`, or `payout` of the day `number`.
+    `role`: `credit` of an item, `duplicate` (its second credit), `return`, `unknown`, `payout` of the day `number`, or
+    `card`: the card batch `number`.
     """
 
     row: int
@@ -61,6 +63,10 @@ def write_month(month: Month, items: Iterable[Item], folder: Path, note: Callabl
         statement = _StatementWriter(written, files, note)
         statement.begin(month.account_number, month.first_day, last_day)
         next_day: dict[date, list[tuple[StatementRow, int, str]]] = defaultdict(list)
+        for batch in batches_of(month):
+            if batch.is_seen:
+                card = batch.row(month)
+                next_day[card.booked_on].append((card, batch.number, "card"))
         for day, of_day in groupby(items, key=lambda item: item.day):
             booked_on = month.first_day + timedelta(days=day)
             chunk = list(of_day)

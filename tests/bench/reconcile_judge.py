@@ -2,7 +2,8 @@
 
 Items of one movement have one name: the item's number, with D for the second transfer of a payer and R for the return.
 A payment that was booked although the ledger had the movement is named X: a match with it is wrong.
-A payout and its line on the statement have the name of its day. A match is right if all its items have one name.
+A payout and its line on the statement have the name of its day, a card batch and its line C and its number. A match is
+right if all its items have one name.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import asyncpg
 _NAMED = """
     DROP TABLE IF EXISTS bench_named, bench_matched;
     CREATE TABLE bench_named AS
-    SELECT 'statement_line' AS kind, line.id, CASE truth.role WHEN 'payout' THEN NULL ELSE truth.n END AS n,
-        CASE truth.role WHEN 'payout' THEN 'P' || truth.n WHEN 'duplicate' THEN truth.n || 'D'
-            WHEN 'return' THEN truth.n || 'R' WHEN 'unknown' THEN truth.n || 'U' ELSE truth.n::text END AS name
+    SELECT 'statement_line' AS kind, line.id, CASE WHEN truth.role NOT IN ('payout', 'card') THEN truth.n END AS n,
+        CASE truth.role WHEN 'payout' THEN 'P' || truth.n WHEN 'card' THEN 'C' || truth.n
+            WHEN 'duplicate' THEN truth.n || 'D' WHEN 'return' THEN truth.n || 'R'
+            WHEN 'unknown' THEN truth.n || 'U' ELSE truth.n::text END AS name
     FROM active_statement_line AS line
     JOIN reconciliation_import AS import ON import.id = line.import_id AND import.file_name = 'statement.csv'
     JOIN bench_line AS truth ON truth.row = line.row
@@ -33,7 +35,11 @@ _NAMED = """
     SELECT 'payout', payout.id, NULL, 'P' || (paid_out_on - 1 - (
         SELECT min(occurred_at) AT TIME ZONE 'Asia/Ho_Chi_Minh' FROM bench_item)::date)
     FROM payout
-    JOIN provider_account AS account ON account.id = payout.provider_account_id AND account.name = 'gateway';
+    JOIN provider_account AS account ON account.id = payout.provider_account_id AND account.name = 'gateway'
+    UNION ALL
+    SELECT 'card_batch', batch.id, NULL, 'C' || card.n
+    FROM card_batch AS batch
+    JOIN bench_card AS card ON card.batch_number = batch.batch_number;
     ANALYZE bench_named;
 
     CREATE TABLE bench_matched AS
@@ -61,7 +67,8 @@ _PRECISION = """
 # A pair is expected where a key or a code survived, and both sides have the same amount.
 _RECALL = """
     WITH expected AS (
-        SELECT line.kind, line.id, line.name, CASE WHEN line.n IS NULL THEN 'payout' ELSE 'payment' END AS other
+        SELECT line.kind, line.id, line.name, CASE WHEN line.n IS NOT NULL THEN 'payment'
+            WHEN line.name LIKE 'C%' THEN 'card_batch' ELSE 'payout' END AS other
         FROM bench_named AS line
         LEFT JOIN bench_item AS item ON item.n = line.n
         WHERE line.kind = 'statement_line' AND line.name !~ '[RU]$'
@@ -117,11 +124,12 @@ _EXCEPTIONS = """
         FROM bench_named AS line JOIN bench_item AS item ON item.n = line.n
         WHERE line.kind = 'settlement_line' AND (line.name ~ 'R$' OR item.fault IN ('provider_only', 'fee_wrong'))
         UNION ALL
-        SELECT named.kind, named.name, CASE named.kind WHEN 'payout' THEN 'payout_not_seen' ELSE 'ledger_only' END
+        SELECT named.kind, named.name, CASE named.kind WHEN 'payment' THEN 'ledger_only' ELSE 'payout_not_seen' END
         FROM bench_named AS named
         JOIN expected_item AS item ON item.item_kind = named.kind AND item.item_id = named.id
         WHERE item.due_on <= (SELECT max(to_day) FROM bank_statement) AND CASE named.kind
             WHEN 'payment' THEN named.n IN (SELECT n FROM bench_item WHERE fault = 'ledger_only')
+            WHEN 'card_batch' THEN named.name IN (SELECT 'C' || n FROM bench_card WHERE NOT is_seen)
             ELSE named.name IN (SELECT 'P' || day FROM bench_item WHERE fault = 'payout_not_seen') END
         UNION ALL
         SELECT 'payment', name, 'already_paid' FROM bench_named WHERE kind = 'payment' AND name ~ 'D$'

@@ -15,6 +15,7 @@ from billing.db.database import Database
 from billing.db.migrator import migrate
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from billing.organizations.service.setup import Setup
+from tests.bench.reconcile_cards import load_batches
 from tests.bench.reconcile_files import MonthFiles, WrittenLine, write_month
 from tests.bench.reconcile_ledger import MonthAccounts, add_gateway, load_ledger, load_truth
 from tests.bench.reconcile_month import DAYS, Month
@@ -62,5 +63,6 @@ async def generated_month(lines: int, folder: Path, *, is_durable: bool = False)
         files = write_month(month, month.items(), folder, notes.append)
         await load_truth(connection, month.items(), notes)
         await load_ledger(connection, month, accounts)
+        await load_batches(connection, month, accounts.bank_account)
         await connection.close()
         yield MonthServer(hospital, server.app_url, server.owner_url, server.url(SUPERUSER), month, accounts, files)

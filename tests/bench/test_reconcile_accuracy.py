@@ -57,6 +57,12 @@ async def test_month_is_matched_right_whole_and_to_the_dong(
     assert (found.wrong, found.missing, found.residual) == ((), (), 0)
     assert found.pairs > 1.9 * LINES
     connection = await server.connect()
+    cards = await connection.fetchrow(
+        "SELECT (SELECT count(*) FROM match WHERE rule = 'card_batch' AND state = 'live') AS matched, "
+        "(SELECT count(*) FROM bench_card WHERE is_seen) AS seen, (SELECT count(*) FROM bench_card) AS batches"
+    )
+    assert cards is not None
+    assert cards["matched"] == cards["seen"] < cards["batches"]
     booked = await connection.fetch(
         """
         SELECT item.fault, count(*) AS payments FROM payment

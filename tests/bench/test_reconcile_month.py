@@ -82,10 +82,10 @@ async def test_ledger_of_the_month_is_right_and_its_files_are_imported(server: M
         SELECT line.row, line.amount, line.codes, truth.*, item.code, item.fault
         FROM statement_line AS line
         FULL JOIN bench_line AS truth ON truth.row = line.row
-        LEFT JOIN bench_item AS item ON item.n = truth.n AND truth.role <> 'payout'
+        LEFT JOIN bench_item AS item ON item.n = truth.n AND truth.role NOT IN ('payout', 'card')
         LEFT JOIN statement_line_text AS text ON text.line_id = line.id
         WHERE line.amount IS DISTINCT FROM truth.amount
-            OR line.codes <> CASE WHEN truth.role IN ('payout', 'unknown') OR item.fault = 'text_unreadable'
+            OR line.codes <> CASE WHEN truth.role IN ('payout', 'unknown', 'card') OR item.fault = 'text_unreadable'
                 OR text.text LIKE '% chuyen tien vien phi' THEN ARRAY[]::text[] ELSE ARRAY[item.code] END
         """
     )
