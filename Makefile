@@ -75,6 +75,10 @@ bench-reconcile: .venv/.installed ## import and match a generated month, compare
 	@$(RUN) tests.bench.reconcile --lines $(LINES)
 
 CYCLES ?= 20
+.PHONY: bench-pages
+bench-pages: .venv/.installed ## measure the screens among a million invoices: p95, weight, scan to code, callback to page
+	@$(RUN) tests.bench.pages $(BENCH_ARGUMENTS)
+
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)

@@ -82,3 +82,11 @@ def test_generated_month_is_imported_and_matched() -> None:
     assert result["late_lines_matched"] == result["late_lines"] > 0
     assert min(result["import_s"], result["match_s"], result["ratio_import_to_copy"], result["ratio_match_to_join"]) > 0
     assert result["peak_rss_mb"] < 300
+
+
+def test_pages_are_measured_and_the_payment_page_is_light() -> None:
+    result = run("pages", "--invoices", "2000", "--visits", "200", "--requests", "2", "--scans", "2")
+
+    assert result["unexpected"] == 0
+    assert 0 < result["pay_page_kb"] <= 30
+    assert min(result["p95_ms"], result["scan_to_qr_ms"], result["callback_to_page_ms"]) > 0
