@@ -51,12 +51,14 @@ class MethodTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinutesFacts:
-    """What minutes state besides the shift itself. `first_receipt` and `last_receipt` are written numbers."""
+    """What minutes state besides the shift itself. `receipts` are for money in, from
+    `first_receipt` to `last_receipt`; `vouchers` are for money out."""
 
     names: Mapping[str, str]
     movements: Sequence[MovementSum]
     methods: Sequence[MethodTotal]
     receipts: int
+    vouchers: int
     voided: int
     first_receipt: str
     last_receipt: str
@@ -93,6 +95,7 @@ def minutes_document(shift: Shift, facts: MinutesFacts) -> dict[str, Any]:
             for one in facts.methods
         ],
         "receipts": facts.receipts,
+        "vouchers": facts.vouchers,
         "voided": facts.voided,
         "first_receipt": facts.first_receipt,
         "last_receipt": facts.last_receipt,

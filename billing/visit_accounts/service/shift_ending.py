@@ -12,7 +12,7 @@ from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
 from billing.payments.service.context import PaymentContext
-from billing.visit_accounts.domain.receipt import ReceiptState
+from billing.visit_accounts.domain.receipt import Direction, ReceiptState
 from billing.visit_accounts.domain.shift import Drawer, Shift, ShiftEventKind
 from billing.visit_accounts.domain.shift_minutes import (
     MINUTES_SERIES,
@@ -68,6 +68,7 @@ async def _write_minutes(tx: Transaction, ended: Shift, view: ShiftView) -> None
     year = business_date(ended.ended_at).year
     [number] = await take_numbers(tx, series=MINUTES_SERIES, year=year)
     latest = await read_latest_count(tx, ended.id)
+    collected = [receipt for receipt in view.receipts if receipt.direction is Direction.IN]
     numbers = {receipt.id: receipt.written_number for receipt in view.receipts}
     facts = MinutesFacts(
         names=await read_names(tx, ended.id, ended.ended_by),
@@ -76,10 +77,11 @@ async def _write_minutes(tx: Transaction, ended: Shift, view: ShiftView) -> None
             MethodTotal(direction=one.direction, method=one.method, parts=one.parts, amount=one.amount)
             for one in view.sums
         ],
-        receipts=len(view.receipts),
+        receipts=len(collected),
+        vouchers=len(view.receipts) - len(collected),
         voided=sum(receipt.state is ReceiptState.VOID for receipt in view.receipts),
-        first_receipt=view.receipts[0].written_number if view.receipts else "",
-        last_receipt=view.receipts[-1].written_number if view.receipts else "",
+        first_receipt=collected[0].written_number if collected else "",
+        last_receipt=collected[-1].written_number if collected else "",
         counts=await count_counts(tx, ended.id),
         missing_receipts=[] if latest is None else [numbers[each] for each in latest.missing_receipts],
     )

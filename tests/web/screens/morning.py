@@ -75,20 +75,19 @@ async def staffed(site: Site) -> AsyncIterator[Morning]:
     ):
         pin = await Passwords(time_cost=1, memory_kib=64).hash(PIN)
         await site.as_owner("UPDATE sign_in_account SET pin_hash = $1 WHERE person_id = $2", pin, head.person_id)
-        headers = await key_for(site, cashier)
-        hooks = site.client.event_hooks
-        async with httpx.AsyncClient(base_url=site.address, headers=headers, timeout=20, event_hooks=hooks) as client:
+        async with client_of(site, "Lê Thị Hoa") as client:
             yield Morning(site, cashier, head, treasurer, await open_visit(site.context), client)
 
 
-async def key_for(site: Site, staff: Staff) -> dict[str, str]:
-    """A key of the cashier, so that the collections of the API are the person's."""
+@asynccontextmanager
+async def client_of(site: Site, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a key of the cashier, so that the collections of the API are the person's."""
     database = await Database.open(site.database.owner_url)
     try:
         setup = Setup(database, site.context.clock, Ids(site.context.clock))
-        key = await setup.add_key(
-            site.hospital.organization_id, person_name="Lê Thị Hoa", name="quay", roles=[Role.CASHIER]
-        )
+        key = await setup.add_key(site.hospital.organization_id, person_name=name, name="quay", roles=[Role.CASHIER])
     finally:
         await database.close()
-    return {"Authorization": f"Bearer {key}"}
+    headers, hooks = {"Authorization": f"Bearer {key}"}, site.client.event_hooks
+    async with httpx.AsyncClient(base_url=site.address, headers=headers, timeout=20, event_hooks=hooks) as client:
+        yield client
