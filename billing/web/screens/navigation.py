@@ -9,7 +9,7 @@ from billing.organizations.domain.rights import Right
 from billing.web.operation import Route
 from billing.web.screens.session import current_or_none
 
-_BAR = (
+BAR = (
     ("/desk", "nav.desk"),
     ("/shift", "nav.shift"),
     ("/shift/waiting", "nav.shifts"),
@@ -57,7 +57,7 @@ NAVIGATION: web.AppKey[tuple[BarScreen, ...]] = web.AppKey("navigation")
 def bar_of(routes: Iterable[Route]) -> tuple[BarScreen, ...]:
     """The screens of the bar that have a route."""
     rights = {route.path: route.right for route in routes if route.method == "GET" and route.right is not None}
-    return tuple(BarScreen(path, key, rights[path]) for path, key in _BAR if path in rights)
+    return tuple(BarScreen(path, key, rights[path]) for path, key in BAR if path in rights)
 
 
 def entries_of(request: web.Request) -> list[Entry]:

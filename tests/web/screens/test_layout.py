@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from billing.core.actor import Role
+from billing.web.screens.navigation import BAR
 from billing.web.screens.texts import ScreenLanguage, catalogue
 from tests.web.site import Site
 from tests.web.staff import signed_in, text_of
@@ -91,3 +92,7 @@ def test_every_role_has_a_text() -> None:
 
 def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_screen_of_the_bar_has_a_text() -> None:
+    assert {key for _, key in BAR} <= catalogue(ScreenLanguage.VIETNAMESE).keys()
