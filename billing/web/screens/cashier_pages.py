@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.claims.service.check import compare_visit_document
+from billing.claims.service.check import check_visit_document, compare_visit_document
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import ReceiptId, VisitId
 from billing.core.money import Dong, dong
@@ -29,7 +29,7 @@ from billing.web.screens.cashier_panel import (
     render_pay,
     render_visit,
 )
-from billing.web.screens.cashier_view import queue_rows, waiting_rows, what_if_rows
+from billing.web.screens.cashier_view import queue_rows, risk_rows, waiting_rows, what_if_rows
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.session import current, language_of
 
@@ -137,6 +137,17 @@ async def get_what_if(request: web.Request) -> web.Response:
         "cashier/what_if_fragment.html",
         routes=what_if_rows(routes, stated=None if stated is None else stated.patient_share, language=language),
     )
+
+
+async def get_risks(request: web.Request) -> web.Response:
+    """The lines that the insurer would reject as they stand, while the patient is still at the desk."""
+    context, caller, visit_id = app_state(request).context, current(request).caller, _visit_id(request)
+    document = await find_visit_document(
+        context, caller.organization_id, visit_id, facility_codes=caller.facility_codes
+    )
+    checked = await check_visit_document(context, caller.organization_id, document, supplied=SuppliedFacts())
+    risks = risk_rows(checked.checks, document, Language(language_of(request).value))
+    return render_fragment(request, "cashier/risks_fragment.html", risks=risks)
 
 
 async def get_change(request: web.Request) -> web.Response:

@@ -1,10 +1,11 @@
 """The desk's page as rows of text: amounts, reasons and warnings, formatted by the server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from billing.claims.domain.claim import ClaimCheck, Severity
 from billing.core.money import Dong
 from billing.core.text import shorten_name
 from billing.coverage.domain.breakdown import format_step
@@ -16,6 +17,7 @@ from billing.visit_accounts.service.desk_visits import DeskView
 from billing.visit_accounts.service.queue_tickets import DeskQueue
 from billing.visit_accounts.store.desk_queue import QueuedVisit
 from billing.visit_accounts.store.desk_screens import WaitingCode
+from billing.visits.domain.finding import FindingCode
 from billing.web.screens.texts import ScreenLanguage, translate
 
 AGED = 80
@@ -33,6 +35,7 @@ _STEPS = {
 """The text of each amount whose arithmetic is shown."""
 _LATE_MINUTES = 10
 _ROUTES_MAX = 4
+_RISKS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +225,25 @@ def what_if_rows(routes: WhatIf, *, stated: Dong | None, language: Language) -> 
             )
         )
     return rows
+
+
+def risk_rows(
+    checks: Sequence[ClaimCheck], document: Mapping[str, object], language: Language
+) -> list[tuple[str, str]]:
+    """The name of each line that a claim check finds fault with, and why; at most three. Fields that the hospital's
+    system has not sent yet are no risk of a line.
+    """
+    lines = document.get("lines")
+    assert isinstance(lines, list), "a visit document has lines"
+    names = {(str(line["table"]), line["stt"]): str(line.get("name", "")) for line in lines}
+    return [
+        (names.get((one.finding.table, one.finding.stt), ""), explain(one.reason, language).sentence)
+        for check in checks
+        for one in check.findings
+        if one.finding.stt is not None
+        and one.severity is not Severity.INFORMATION
+        and one.finding.code is not FindingCode.FIELD_MISSING
+    ][:_RISKS_MAX]
 
 
 def _slip(slip: OrderSlip, number: int, language: Language) -> SlipRow:

@@ -5,9 +5,12 @@ const $ = (id) => document.getElementById(id);
 const isField = (node) => node instanceof HTMLElement && node.matches("input:not([type=checkbox],[type=radio],[type=hidden]),textarea,select");
 
 // A scan is a burst of input: it is recognised by its timing, taken out of the field that it hit, and searched.
+// What already came at a pace that no hand has may pause once, as on a busy machine, and goes on.
+const PACE_MS = 30, PAUSE_MS = 400;
+const isOver = (now) => now - burst.at > (burst.n >= LEAST && (burst.at - burst.from) / burst.n < PACE_MS ? PAUSE_MS : GAP_MS);
 let burst = null, last = { text: "", at: -AGAIN_MS };
 function grow(field, now) {
-  if (burst && (now - burst.at > GAP_MS || burst.field !== field)) end(false);
+  if (burst && (isOver(now) || burst.field !== field)) end(false);
   burst ??= { field, from: now, n: 0, keys: "", before: field ? kept.get(field) ?? field.value : "", timer: 0 };
   burst.at = now;
   burst.n += 1;
@@ -64,7 +67,7 @@ document.addEventListener("focusin", ({ target }) => isField(target) && kept.set
 document.addEventListener("beforeinput", (event) => {
   const { target } = event;
   if (!isField(target)) return;
-  if (!burst || burst.field !== target || event.timeStamp - burst.at > GAP_MS) kept.set(target, target.value);
+  if (!burst || burst.field !== target || isOver(event.timeStamp)) kept.set(target, target.value);
 }, true);
 document.addEventListener("input", (event) => {
   const { target, inputType } = event;
@@ -115,7 +118,7 @@ document.addEventListener("keydown", (event) => {
     if (/^[1-9]$/.test(key) && $(`slip-${key}`)) { event.preventDefault(); $(`slip-${key}`).click(); }
     return;
   }
-  if ((key === "Enter" || key === "Tab") && burst && event.timeStamp - burst.at <= GAP_MS && end(true)) {
+  if ((key === "Enter" || key === "Tab") && burst && !isOver(event.timeStamp) && end(true)) {
     event.preventDefault();
     event.stopPropagation();
     return;
