@@ -225,3 +225,17 @@ async def test_the_same_file_dropped_again_changes_nothing(
     assert names(tmp_path / "done") == ["a.csv", "a.csv"]
     outcomes = [each[2] for each in (await state_of(context, hospital))["inbox"] if each[0] == "charge"]
     assert sorted(outcomes) == ["accepted", "unchanged"]
+
+
+async def test_a_file_of_another_program_in_the_working_folder_is_left_alone(
+    context: PaymentContext, hospital: DemoHospital, tmp_path: Path
+) -> None:
+    folder = reader(context, hospital, tmp_path)
+    await folder.run_once()
+    foreign = tmp_path / "working" / "no-id.csv"
+    foreign.write_text(HEADER + row("L1"), "utf-8")
+
+    assert await folder.run_once() == 0
+
+    assert foreign.exists()
+    assert (await state_of(context, hospital))["charges"] == []

@@ -188,7 +188,15 @@ async def test_slip_batch_and_terminal_are_recorded_once(site: Site, visit: Open
         "fee": 700,
         "net": 69_300,
     }
-    problem(await site.client.post("/v1/card-batches", json={**batch, "net": 1}), 422, "invalid_value")
+    slips = [{"approval_code": "A1", "amount": 35_000}] * 2
+    for wrong, field in (
+        ({"net": 1}, "net"),
+        ({"count": None}, "slips"),
+        ({"slips": slips}, "slips"),
+        ({"count": None, "slips": slips}, "slips"),
+    ):
+        refused = await site.client.post("/v1/card-batches", json={**batch, **wrong})
+        assert problem(refused, 422, "invalid_value")["errors"][0]["field"] == field
     recorded = await send(site.client, "/v1/card-batches", batch)
     assert (recorded["differences"], recorded["net"]) == ([], 69_300)
     problem(await site.client.post("/v1/card-batches", json=batch), 409, "batch_already_recorded")

@@ -128,6 +128,9 @@ async def test_server_is_away_for_an_hour_and_its_paper_block_is_entered_afterwa
     first = await send(site.client, f"{address}/receipts", paper(1))
     problem(await site.client.post(f"{address}/receipts", json=paper(1)), 409, "receipt_number_taken")
     problem(await site.client.post(f"{address}/receipts", json=paper(4)), 422, "invalid_value")
+    for written in ("yesterday", "2026-11-02T08:00:00"):
+        timeless = {**paper(2), "issued_at": written}
+        problem(await site.client.post(f"{address}/receipts", json=timeless), 422, "invalid_value")
     await send(site.client, f"{address}/receipts", paper(2))
     entered = await send(site.client, f"{address}/unused", {"numbers": [3]})
 

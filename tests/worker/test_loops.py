@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now
 from billing.db.idempotency_keys import KeyRow, add_key
+from billing.ops.integration_folder import IntegrationFolder
 from billing.ops.retention import Retention
 from billing.visit_accounts.service import clearance_updates
 from billing.worker import running
@@ -18,7 +20,7 @@ from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import SenderLimits
-from tests.builders import add_demo_hospital
+from tests.builders import FACILITY_CODE, add_demo_hospital
 from tests.visit_accounts.open_visits import open_visit
 from tests.worker.receiver import Receiver, receiving
 from tests.worker.webhook_env import WebhookEnvironment
@@ -130,19 +132,30 @@ async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnviro
         await dispatcher.stop(grace_s=0.1)
 
 
-async def test_worker_does_the_work_of_a_day_and_stops_on_request(webhook_env: WebhookEnvironment) -> None:
+async def test_worker_does_the_work_of_a_day_and_stops_on_request(
+    webhook_env: WebhookEnvironment, tmp_path: Path
+) -> None:
     stop = asyncio.Event()
-    intervals = Intervals(poll_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
+    intervals = Intervals(
+        poll_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1, folder_s=0.1
+    )
+    folder = IntegrationFolder(organization_id=webhook_env.organization_id, facility_code=FACILITY_CODE, path=tmp_path)
 
     async with receiving(Receiver()) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message(version=1)
         running = asyncio.create_task(
             run_worker(
-                webhook_env.context, dispatch=webhook_env.dispatch(), intervals=intervals, stop=stop, random=Random(1)
+                webhook_env.context,
+                dispatch=webhook_env.dispatch(),
+                intervals=intervals,
+                stop=stop,
+                random=Random(1),
+                folders=[folder],
             )
         )
         await until(lambda: receiver.taken)
+        await until((tmp_path / "working").is_dir)
         webhook_env.clock.turn(seconds=1)
         stop.set()
         await asyncio.wait_for(running, 15)
