@@ -186,14 +186,27 @@ _SETTLEMENT_CAUSES = """
 """
 
 # A payment of a provider that pays out, which its reports of that day or of later days do not state: after the cut-off
-# it is in the next report; past its term it is in the ledger only.
+# it is in the next report; past its term it is in the ledger only. The last reports of an account state how far it
+# reports: all of its lines would be read every minute.
 _UNREPORTED_CAUSES = """
+    WITH channel AS MATERIALIZED (
+        SELECT account.provider_account_id, (
+            SELECT max(line.occurred_at) FROM (
+                SELECT import.id FROM reconciliation_import AS import
+                WHERE import.organization_id = $1 AND import.provider_account_id = account.provider_account_id
+                    AND import.state = 'active'
+                ORDER BY import.id DESC LIMIT 7
+            ) AS newest
+            JOIN settlement_line AS line ON line.organization_id = $1 AND line.import_id = newest.id
+        ) AS reported_until
+        FROM provider_channel AS account
+        WHERE account.organization_id = $1 AND account.pays_out
+    )
     SELECT 'payment' AS item_kind, payment.id AS item_id, payment.amount, paid.day AS business_day,
         NULL::uuid AS bank_account_id, payment.provider_account_id, payment.id AS payment_id,
         CASE WHEN paid.due_on >= $3 THEN 'after_cut_off' ELSE 'ledger_only' END AS reason
     FROM payment
-    JOIN provider_channel AS channel ON channel.organization_id = $1
-        AND channel.provider_account_id = payment.provider_account_id AND channel.pays_out
+    JOIN channel ON channel.provider_account_id = payment.provider_account_id AND channel.reported_until IS NOT NULL
     CROSS JOIN LATERAL (
         SELECT (payment.occurred_at AT TIME ZONE interval '7 hours')::date AS day,
             vienphi_working_day_after((payment.occurred_at AT TIME ZONE interval '7 hours')::date, $5) AS due_on
@@ -205,10 +218,8 @@ _UNREPORTED_CAUSES = """
             AND linked.item_kind = 'payment' AND linked.item_id = payment.id AND linked.is_live)
         AND NOT EXISTS (SELECT FROM declared_duplicate AS declared WHERE declared.organization_id = $1
             AND declared.payment_id = payment.id)
-        AND EXISTS (SELECT FROM active_settlement_line AS line
-            WHERE line.organization_id = $1 AND line.provider_account_id = payment.provider_account_id
-                AND line.occurred_at >= (CASE WHEN paid.due_on < $3 THEN paid.due_on ELSE paid.day END)::timestamp
-                    AT TIME ZONE interval '7 hours')
+        AND channel.reported_until >= (CASE WHEN paid.due_on < $3 THEN paid.due_on ELSE paid.day END)::timestamp
+            AT TIME ZONE interval '7 hours'
     ORDER BY payment.id
 """
 
