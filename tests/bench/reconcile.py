@@ -23,6 +23,7 @@ from tests.bench.reconcile_judge import Judgement, judge
 from tests.bench.reconcile_late import match_late_lines
 from tests.bench.reconcile_server import ORGANIZATION, MonthServer, generated_month
 from tests.bench.stock import analyze
+from tests.bench.stopwatch import Stopwatch
 from tests.builders import build_context
 
 RECALL_LEAST = 0.995
@@ -45,19 +46,22 @@ async def measure(*, lines: int) -> int:
 async def _measure(server: MonthServer) -> tuple[dict[str, float], Judgement]:
     connection = await server.connect()
     await connection.execute("CHECKPOINT", timeout=600)
+    watch = await Stopwatch.of(connection)
+    before = watch.read()
     imported = await asyncio.to_thread(_import, server)
+    import_processor_s = (watch.read() - before).processor_s
     import_s = imported["statement_s"] + imported["settlement_s"]
     _print(f"imported in {import_s:.1f} s")
-    copy_s = await copy_lines(connection)
+    copied = await copy_lines(connection, watch)
     await analyze(connection)
     await connection.execute("CHECKPOINT", timeout=600)
     database = await Database.open(server.app_url)
     context = build_context(database)
-    started = time.perf_counter()
+    before = watch.read()
     run = await run_matching(context, ORGANIZATION, actor=Actor.system())
-    match_s = time.perf_counter() - started
-    _print(f"matched in {match_s:.1f} s: {run.matches} matches, {run.booked} lines booked")
-    join_s = await join_and_write_matches(connection)
+    matched = watch.read() - before
+    _print(f"matched in {matched.clock_s:.1f} s: {run.matches} matches, {run.booked} lines booked")
+    joined = await join_and_write_matches(connection, watch)
     judgement = await judge(connection)
     for name in judgement.missing:
         _print(f"not matched: {name}")
@@ -67,9 +71,11 @@ async def _measure(server: MonthServer) -> tuple[dict[str, float], Judgement]:
     await connection.close()
     return {
         "import_s": round(import_s, 2),
-        "match_s": round(match_s, 2),
-        "ratio_import_to_copy": round(import_s / copy_s, 2),
-        "ratio_match_to_join": round(match_s / join_s, 2),
+        "match_s": round(matched.clock_s, 2),
+        "ratio_import_to_copy": round(import_s / copied.clock_s, 2),
+        "ratio_match_to_join": round(matched.clock_s / joined.clock_s, 2),
+        "processor_ratio_import_to_copy": round(import_processor_s / copied.processor_s, 2),
+        "processor_ratio_match_to_join": round(matched.processor_s / joined.processor_s, 2),
         "late_line_p95_ms": round(sorted(late_ms)[int(len(late_ms) * 0.95)], 1),
         "peak_rss_mb": round(imported["peak_rss_mb"]),
         "precision": judgement.precision,
@@ -82,8 +88,8 @@ async def _measure(server: MonthServer) -> tuple[dict[str, float], Judgement]:
         "late_lines_matched": late_matched,
         "statement_s": round(imported["statement_s"], 2),
         "settlement_s": round(imported["settlement_s"], 2),
-        "copy_s": round(copy_s, 2),
-        "join_s": round(join_s, 2),
+        "copy_s": round(copied.clock_s, 2),
+        "join_s": round(joined.clock_s, 2),
     }, judgement
 
 

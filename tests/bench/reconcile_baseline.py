@@ -4,11 +4,12 @@ The tables have the columns, keys, indexes and checks of ours and, for matches, 
 security and no triggers.
 """
 
-import time
 from collections.abc import Sequence
 from tempfile import TemporaryFile
 
 import asyncpg
+
+from tests.bench.stopwatch import Spent, Stopwatch
 
 _IMPORTED = ("statement_line", "statement_line_text", "settlement_line")
 _JOIN = """
@@ -17,9 +18,9 @@ _JOIN = """
 """
 
 
-async def copy_lines(connection: "asyncpg.Connection[asyncpg.Record]") -> float:
-    """Seconds that COPY needs for the imported lines, into tables of their own."""
-    seconds = 0.0
+async def copy_lines(connection: "asyncpg.Connection[asyncpg.Record]", watch: Stopwatch) -> Spent:
+    """What COPY needs for the imported lines, into tables of their own."""
+    spent = Spent()
     for table in _IMPORTED:
         copied = f"copied_{table}"
         await connection.execute(f"CREATE TABLE {copied} (LIKE {table} INCLUDING ALL)")
@@ -27,15 +28,15 @@ async def copy_lines(connection: "asyncpg.Connection[asyncpg.Record]") -> float:
             await connection.copy_from_table(table, output=stored, format="binary", timeout=3600)
             stored.seek(0)
             await connection.execute("CHECKPOINT", timeout=600)
-            started = time.perf_counter()
+            started = watch.read()
             await connection.copy_to_table(copied, source=stored, format="binary", timeout=3600)
-            seconds += time.perf_counter() - started
+            spent += watch.read() - started
         await connection.execute(f"DROP TABLE {copied}")
-    return seconds
+    return spent
 
 
-async def join_and_write_matches(connection: "asyncpg.Connection[asyncpg.Record]") -> float:
-    """Seconds of one hash join of the statement with the month, and of writing the match rows that exist."""
+async def join_and_write_matches(connection: "asyncpg.Connection[asyncpg.Record]", watch: Stopwatch) -> Spent:
+    """What one hash join of the statement with the month needs, and the writing of the match rows that exist."""
     await connection.execute(
         """
         CREATE TABLE joined_match (LIKE match INCLUDING ALL, FOREIGN KEY (organization_id, rule_set)
@@ -47,16 +48,16 @@ async def join_and_write_matches(connection: "asyncpg.Connection[asyncpg.Record]
         """,
         timeout=600,
     )
-    started = time.perf_counter()
+    started = watch.read()
     async with connection.transaction():
         await connection.execute("SET LOCAL enable_nestloop = off")
         await connection.execute("SET LOCAL enable_mergejoin = off")
         await connection.fetchval(_JOIN, timeout=3600)
         await connection.execute("INSERT INTO joined_match SELECT * FROM match", timeout=3600)
         await connection.execute("INSERT INTO joined_item SELECT * FROM match_item", timeout=3600)
-    seconds = time.perf_counter() - started
+    spent = watch.read() - started
     await connection.execute("DROP TABLE joined_item, joined_match")
-    return seconds
+    return spent
 
 
 async def count_rows(connection: "asyncpg.Connection[asyncpg.Record]", tables: Sequence[str]) -> dict[str, int]:
