@@ -8,14 +8,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.database_server import DatabaseAddress, Loop
 from tests.model.hospital import close_all
-from tests.model.visit_cash_rules import CashRules
 from tests.model.visit_order_rules import OrderRules
 from tests.model.visit_payer_rules import PayerRules
 from tests.model.visit_service import VisitService
 from tests.rounds import long_rounds
 
 
-class VisitAccountMachine(OrderRules, CashRules, PayerRules):
+class VisitAccountMachine(OrderRules, PayerRules):
     """Everything that happens to the accounts of an organization."""
 
 

@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.model.visit_bill_rules import BillRules
+from tests.model.visit_cash_rules import CashRules
 from tests.model.visit_machine import CASHIERS, PICK
 
 PAYER = "Bảo hiểm Tư"
 METHODS = st.sampled_from(["cash", "cash", "card"])
 
 
-class PayerRules(BillRules):
+class PayerRules(CashRules, BillRules):
     """What a payer pays for the guarantees of all visits."""
 
     @rule(number=PICK, amount=st.sampled_from([20_000, 45_000, 60_000]))
@@ -23,6 +24,7 @@ class PayerRules(BillRules):
         self.record.guarantees.append(guarantee["id"])
         self.clinic.do("POST", f"/guarantees/{guarantee['id']}/confirm", {"amount": 45_000})
         self.discharge(number, by="cashier", pays="debt")
+        self.open_shift("cashier", "left", 0)  # refused where it is open
         self.pay_guarantees("cashier", "cash", amount)
 
     @precondition(lambda self: self.record.guarantees)

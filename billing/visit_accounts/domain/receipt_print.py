@@ -29,6 +29,16 @@ class PrintedSlip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedGuarantee:
+    """What a payer paid for one guarantee, and what it still owes for it."""
+
+    ma_lk: str
+    reference: str
+    amount: int
+    owed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedPart:
     """One method with its amount."""
 
@@ -38,7 +48,10 @@ class PrintedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedForm:
-    """A receipt as it was printed; a text is empty where the paper has no such value, as on an older receipt."""
+    """A receipt as it was printed; a text is empty where the paper has no such value, as on an older receipt.
+
+    `payer` is that of guarantees, `credit` is what it paid above what they needed.
+    """
 
     number: str
     issued_at: str
@@ -64,6 +77,9 @@ class PrintedForm:
     refund: str = ""
     tendered: int | None = None
     change: int | None = None
+    payer: str = ""
+    guarantees: tuple[PrintedGuarantee, ...] = ()
+    credit: int = 0
 
     @property
     def patient_total(self) -> int:
@@ -82,6 +98,7 @@ def read_printed(document: Mapping[str, Any]) -> PrintedForm:
     values = {name: value for name, value in document.items() if name in known and value is not None}
     values["parts"] = tuple(PrintedPart(**part) for part in document["parts"])
     values["slips"] = tuple(_read_slip(slip) for slip in document.get("slips", ()))
+    values["guarantees"] = tuple(PrintedGuarantee(**one) for one in document.get("guarantees", ()))
     return PrintedForm(**values)
 
 

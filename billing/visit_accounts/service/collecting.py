@@ -176,7 +176,7 @@ async def collect(
     receipt = replace(receipt, parts=(*parts, *provider_parts))
     printed = await read_print_head(tx, receipt)
     if collection.payer:
-        printed = await pay_with_taken(tx, context, collection.payer, receipt, target.receivables, actor=actor)
+        printed |= await pay_with_taken(tx, context, collection.payer, receipt, target.receivables, actor=actor)
     if cash is not None:
         printed |= {"tendered": cash.amount + rounding + change, "change": change}
     await issue_receipt(tx, context, receipt, printed=printed, actor=actor)

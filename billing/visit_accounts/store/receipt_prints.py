@@ -43,10 +43,23 @@ _HEAD = """
 """
 
 
+_HEAD_OF_DESK = """
+    SELECT organization.name AS organization, organization.tax_code, facility.name AS facility, facility.phone,
+        desk.name AS desk, coalesce(cashier.name, '') AS cashier
+    FROM shift
+    JOIN desk ON desk.organization_id = $1 AND desk.id = shift.desk_id
+    JOIN facility ON facility.organization_id = $1 AND facility.id = desk.facility_id
+    JOIN organization ON organization.id = $1
+    LEFT JOIN person AS cashier ON cashier.organization_id = $1 AND cashier.id = $3
+    WHERE shift.organization_id = $1 AND shift.id = $2
+"""
+
+
 async def read_print_head(tx: Transaction, receipt: Receipt) -> dict[str, object]:
-    """The names, order slips and places that a receipt of a visit shows; empty for a receipt without a visit."""
+    """The names, order slips and places that a receipt shows; the place alone for a receipt without a visit."""
     if receipt.visit_id is None:
-        return {}
+        place = await tx.fetchrow(_HEAD_OF_DESK, tx.organization_id, receipt.shift_id, receipt.issued_by)
+        return {} if place is None else {**place}
     row = await tx.fetchrow(
         _HEAD,
         tx.organization_id,
