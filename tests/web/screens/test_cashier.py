@@ -6,8 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from billing.core.actor import Role
+from billing.visit_accounts.domain.desk_panel import PanelState
+from billing.visit_accounts.domain.desk_visit import LineStatus, PatientWarning
 from billing.visit_accounts.domain.queue_ticket import QueueLine
+from billing.visit_accounts.domain.receipt import PartMethod
 from billing.visit_accounts.service.queue_tickets import take_ticket
+from billing.web.screens.cashier_panel import METHODS
+from billing.web.screens.texts import ScreenLanguage, catalogue
 from tests.flow import assert_books_are_right
 from tests.web.screens.desk_day import DeskDay, hidden, panel_state
 from tests.web.site import UNKNOWN_ID, Site
@@ -242,3 +247,34 @@ async def test_line_that_the_insurer_would_reject_is_stated_at_the_desk(day: Des
     answer = await day.staff.client.get(f"/desk/visits/{visit_id}/risks", headers={"HX-Request": "true"})
 
     assert "dễ bị xuất toán · Khám Nội:" in text_of(answer.text)
+
+
+def test_every_state_of_the_desk_has_a_text() -> None:
+    texts = catalogue(ScreenLanguage.VIETNAMESE).keys()
+    wanted = {
+        *(f"desk.state_{state}" for state in PanelState),
+        *(f"desk.what_{state}" for state in PanelState),
+        *(f"desk.status_{status}" for status in LineStatus),
+        *(f"desk.warning_{warning}" for warning in PatientWarning),
+        *(f"desk.part_{method}" for method in PartMethod),
+        *(f"desk.method_{method}" for method in METHODS),
+    }
+
+    assert wanted - texts == set()
+
+
+async def test_desk_is_shown_in_english(site: Site) -> None:
+    desk_id = await add_desk(site, "Desk 1")
+    async with signed_in(site, Role.CASHIER, desk_id=desk_id, language="en") as staff:
+        day = DeskDay(site, staff, desk_id)
+        visit_id = await day.visit()
+
+        assert "Collect 100.000 đ in cash" in text_of(await staff.page(f"/desk/visits/{visit_id}"))
+        assert "No open shift" in text_of(await staff.page("/desk"))
+
+
+async def test_shift_at_another_desk_is_stated(site: Site, day: DeskDay) -> None:
+    other = DeskDay(site, day.staff, await add_desk(site, "Quầy 9"))
+    await other.open_shift()
+
+    assert "Ca của bạn đang mở ở quầy khác" in text_of(await day.staff.page("/desk"))

@@ -33,9 +33,9 @@ function end(isEnded) {
   if (!done) return false;
   clearTimeout(done.timer);
   const span = done.at - done.from;
-  // A quick hand types an amount of six digits; a number that is scanned has ten or more, or comes faster.
-  const isAmount = done.field?.matches(".money") && done.n < NUMBER_LEAST && span / done.n > NUMBER_GAP_MS;
-  const isScan = done.n >= LEAST && span <= WHOLE_MS && !isAmount;
+  // A quick hand types an amount of six digits; what is scanned has ten characters or more, or comes faster.
+  const isByHand = done.field?.id !== "scan" && done.n < NUMBER_LEAST && span / done.n > NUMBER_GAP_MS;
+  const isScan = done.n >= LEAST && span <= WHOLE_MS && !isByHand;
   const isShort = !isScan && isEnded && done.n >= 3 && span / done.n < 30;
   if (!isScan && !isShort) {
     if (done.field) kept.set(done.field, done.field.value);
@@ -71,7 +71,7 @@ document.addEventListener("beforeinput", (event) => {
 }, true);
 document.addEventListener("input", (event) => {
   const { target, inputType } = event;
-  if (!isField(target) || !event.isTrusted && !event.isComposing && !inputType) return;
+  if (!isField(target) || target.type === "password" || !event.isTrusted && !event.isComposing && !inputType) return;
   if (/^insert(Text|CompositionText|FromComposition)?$/.test(inputType ?? "")) grow(target, event.timeStamp);
   else if (inputType === "insertLineBreak") end(true);
 }, true);
@@ -124,6 +124,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.repeat) { burst = null; return; }
+  if (key === "Enter" && target === document.body) { document.querySelector("#pay .primary")?.click(); return; }
   if (key.length > 1) {
     const action = ACTIONS[KEYS[key]];
     if (action && (key !== "Escape" || !document.querySelector("dialog[open]"))) { event.preventDefault(); action(); }
