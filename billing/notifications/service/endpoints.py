@@ -15,9 +15,20 @@ from billing.notifications.domain.webhook import (
     signed_headers,
     signing_key,
 )
-from billing.notifications.store.webhooks import ListedEndpoint, lock_endpoint
+from billing.notifications.store.webhooks import ListedEndpoint, Unanswered, lock_endpoint, read_unanswered
 from billing.notifications.store.webhooks import list_endpoints as read_endpoints
 from billing.notifications.store.webhooks import remove_endpoint as delete_endpoint
+
+__all__ = [
+    "TEST_TOPIC",
+    "EndpointHasMessages",
+    "ListedEndpoint",
+    "Unanswered",
+    "list_endpoints",
+    "list_unanswered",
+    "remove_endpoint",
+    "send_test",
+]
 
 Send = Callable[[str, bytes, Mapping[str, str]], Awaitable[Attempt]]
 """Posts a body with headers to an address once; never raises for what the receiver does."""
@@ -38,6 +49,12 @@ async def list_endpoints(context: Context, organization_id: OrganizationId) -> S
     async with context.database.transaction(organization_id, read_only=True) as tx:
         await require_organization(tx)
         return await read_endpoints(tx)
+
+
+async def list_unanswered(context: Context, organization_id: OrganizationId) -> Sequence[Unanswered]:
+    """The endpoints with messages that were tried without an answer, for the integration inbox."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_unanswered(tx)
 
 
 async def remove_endpoint(

@@ -234,3 +234,35 @@ async def purge_delivered(tx: Transaction, *, before: datetime, at_most: int) ->
     """Delete messages delivered before a time; dead and waiting messages stay. Returns the number of rows."""
     done = await tx.execute(_PURGE_DELIVERED, tx.organization_id, before, at_most)
     return int(done.removeprefix("DELETE "))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """An endpoint that did not answer messages: those that are tried again, and those that are dead."""
+
+    url: str
+    retried: int
+    dead: int
+    last_problem: str
+
+
+_UNANSWERED = """
+    SELECT endpoint.url, coalesce(waits.count, 0) AS retried, coalesce(ended.count, 0) AS dead,
+        coalesce(waits.problem, ended.problem, '') AS last_problem
+    FROM webhook_endpoint AS endpoint
+    LEFT JOIN LATERAL (
+        SELECT count(*), max(coalesce(one.last_problem, one.last_status::text)) AS problem
+        FROM webhook_delivery AS one WHERE one.organization_id = $1 AND one.endpoint_id = endpoint.id
+            AND one.state = 'waiting' AND one.attempts > 0) AS waits ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*), max(coalesce(one.last_problem, one.last_status::text)) AS problem
+        FROM webhook_delivery AS one WHERE one.organization_id = $1 AND one.endpoint_id = endpoint.id
+            AND one.state = 'dead') AS ended ON true
+    WHERE endpoint.organization_id = $1 AND coalesce(waits.count, 0) + coalesce(ended.count, 0) > 0
+    ORDER BY endpoint.url
+"""
+
+
+async def read_unanswered(tx: Transaction) -> list[Unanswered]:
+    """The endpoints with messages that were tried without an answer."""
+    return [read_row(Unanswered, row) for row in await tx.fetch(_UNANSWERED, tx.organization_id)]

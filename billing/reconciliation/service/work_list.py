@@ -5,7 +5,7 @@ Exceptions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionState
 from billing.reconciliation.domain.listing import TooManyRows
 from billing.reconciliation.domain.match_rules import OpenLine
-from billing.reconciliation.domain.proposals import Proposal, rank_proposals
+from billing.reconciliation.domain.proposals import Proposal, ProposedItem, rank_proposals
 from billing.reconciliation.domain.target_proposals import NamedTarget, ReceivedMoney, TargetProposal
 from billing.reconciliation.domain.work_list import ReasonCount, WorkFilter, WorkRow
 from billing.reconciliation.service.target_proposals import propose_targets
@@ -30,16 +30,20 @@ from billing.reconciliation.store.work_list import count_open, find_open_of_line
 
 PAGE_SIZE = 25
 FILE_ROWS_MAX = 10_000
-_ITEMS_SHOWN = 5
+_ITEMS_SHOWN, _NEARBY_SHOWN = 5, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedRow:
-    """A row with its proposals, the best first: items of the ledger that its line may be, and codes it may be for."""
+    """A row with its proposals, the best first: items of the ledger that its line may be, and codes it may be for.
+
+    `nearby` are further items of the days around the line, for a line that is several of them; of a single row only.
+    """
 
     row: WorkRow
     items: Sequence[Proposal] = ()
     targets: Sequence[TargetProposal] = ()
+    nearby: Sequence[ProposedItem] = ()
 
     @property
     def best_target(self) -> TargetProposal | None:
@@ -92,7 +96,7 @@ async def find_work(context: Context, organization_id: OrganizationId, exception
         if not rows:
             raise NotFound("no such exception", field="exception_id")
         [proposed] = await _propose(tx, rows)
-    return proposed
+        return replace(proposed, nearby=await _read_nearby(tx, proposed))
 
 
 async def count_work(
@@ -125,6 +129,18 @@ async def _propose(tx: Transaction, rows: Sequence[WorkRow]) -> list[ProposedRow
     moneys = [_money(each) for each in open_rows if _has_unknown_payer(each)]
     targets = await propose_targets(tx, moneys) if moneys else {}
     return [ProposedRow(row=each, items=items.get(each.id, ()), targets=targets.get(each.id, ())) for each in rows]
+
+
+async def _read_nearby(tx: Transaction, proposed: ProposedRow) -> Sequence[ProposedItem]:
+    """Items of the ledger near the open line of a row that are not proposed."""
+    row = proposed.row
+    is_open_line = row.is_statement_line and row.item_id is not None and row.state is ExceptionState.OPEN
+    lines = await read_open_lines_of_ids(tx, [row.item_id]) if is_open_line and row.item_id is not None else []
+    if not lines:
+        return ()
+    known = {each.item.item_id for each in proposed.items}
+    items = await read_proposed_items(tx, lines[0])
+    return [each for each in items if each.item_id not in known][:_NEARBY_SHOWN]
 
 
 async def _propose_items(tx: Transaction, rows: Sequence[WorkRow]) -> Mapping[UUID, Sequence[Proposal]]:

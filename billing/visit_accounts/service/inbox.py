@@ -1,11 +1,13 @@
 """Read the integration inbox, and the rejected message that is to be retried."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from billing.core.actor import Actor
 from billing.core.errors import BillingError
 from billing.core.ids import OrganizationId
-from billing.core.list_slice import ListSlice
+from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
 from billing.db.context import Context
 from billing.organizations.store.organizations import find_facility
 from billing.visit_accounts.domain.message import (
@@ -19,9 +21,27 @@ from billing.visit_accounts.domain.message import (
     refused,
 )
 from billing.visit_accounts.service.message_inbox import store_message
-from billing.visit_accounts.store.inbox import InboxMessage, ProcessedRow, list_messages, read_message, read_sources
+from billing.visit_accounts.store.inbox import (
+    InboxMessage,
+    ProcessedRow,
+    SenderDay,
+    list_messages,
+    read_message,
+    read_senders,
+    read_sources,
+)
 
-__all__ = ["InboxMessage", "ProcessedRow", "find_message", "find_retry", "list_inbox", "read_file_rows", "store_file"]
+__all__ = [
+    "InboxMessage",
+    "ProcessedRow",
+    "SenderDay",
+    "find_message",
+    "find_retry",
+    "list_inbox",
+    "list_senders",
+    "read_file_rows",
+    "store_file",
+]
 
 
 async def read_file_rows(context: Context, organization_id: OrganizationId, file: str) -> list[ProcessedRow]:
@@ -58,6 +78,12 @@ async def list_inbox(
     """Messages by outcome, MA_LK and facility, the newest first; None filters nothing."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await list_messages(tx, part, outcome=outcome, ma_lk=ma_lk, facility_code=facility_code)
+
+
+async def list_senders(context: Context, organization_id: OrganizationId, day: date) -> Sequence[SenderDay]:
+    """The senders of a day with their messages and what is still rejected."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_senders(tx, first_id_of_day(day), first_id_after_day(day))
 
 
 async def find_message(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.ids import FacilityId
@@ -150,3 +151,31 @@ async def read_sources(tx: Transaction, file: str) -> list[ProcessedRow]:
     """The rows of a dropped file that were processed; their sources begin with the id of the file and a colon."""
     rows = await tx.fetch(_READ_SOURCES, tx.organization_id, f"{file}:", f"{file};")
     return [read_row(ProcessedRow, row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderDay:
+    """The messages of one sender on a day: of a facility by a channel."""
+
+    facility_code: str
+    channel: Channel
+    count: int
+    rejected: int
+    last_at: datetime
+
+
+_SENDERS = """
+    SELECT message.facility_code, message.channel, count(*) AS count,
+        count(*) FILTER (WHERE message.outcome = 'rejected' AND NOT EXISTS (
+            SELECT FROM integration_message AS retry WHERE retry.organization_id = $1 AND retry.retry_of = message.id
+                AND retry.outcome <> 'rejected')) AS rejected,
+        max(message.received_at) AS last_at
+    FROM integration_message AS message
+    WHERE message.organization_id = $1 AND message.id >= $2 AND message.id < $3
+    GROUP BY message.facility_code, message.channel ORDER BY message.facility_code, message.channel
+"""
+
+
+async def read_senders(tx: Transaction, first: UUID, before: UUID) -> list[SenderDay]:
+    """The senders of the messages whose ids are in a range; `rejected` are those that nothing repeated with success."""
+    return [read_row(SenderDay, row) for row in await tx.fetch(_SENDERS, tx.organization_id, first, before)]

@@ -16,7 +16,6 @@ from billing.web.operation import Handler, Route
 from billing.web.screens.finance.approvals import get_approval, get_approvals, post_approval, post_rejection
 from billing.web.screens.finance.books import (
     get_account,
-    get_documents,
     get_entry,
     get_journal,
     get_ledger,
@@ -25,6 +24,7 @@ from billing.web.screens.finance.books import (
 from billing.web.screens.finance.dashboard import get_dashboard
 from billing.web.screens.finance.days import get_day_certificate, get_days, post_day_closing
 from billing.web.screens.finance.decisions import get_decision_form, post_decision, post_decision_reversal
+from billing.web.screens.finance.documents import get_documents, get_documents_paper
 from billing.web.screens.finance.exceptions import get_exceptions, post_assignment, post_comment
 from billing.web.screens.finance.inbox import get_differences, get_inbox, get_wards, post_retry
 from billing.web.screens.finance.prices import (
@@ -124,5 +124,6 @@ FINANCE_SCREENS = (
     screen_route("GET", "/finance/differences", get_differences, Right.READ_PRICES),
     screen_route("GET", "/finance/wards", get_wards, Right.READ_BALANCES),
     _organization_route("GET", "/finance/visits/{id}/documents", get_documents, Right.READ_BOOKS),
+    _organization_route("GET", "/print/visits/{id}/documents", get_documents_paper, Right.READ_BOOKS),
 )
 """Screens of finance."""

@@ -57,3 +57,15 @@ async def test_items_of_another_sum_are_refused_and_nothing_changes(own: Matchin
 
     found = await find_work(own.flow.context, ORGANIZATION, exception_id)
     assert (found.row.state, found.row.version) == ("open", 1)
+
+
+async def test_items_near_a_line_that_resemble_nothing_are_listed_to_divide_it(
+    own: MatchingFlow, desk: ExceptionDesk
+) -> None:
+    exception_id, items = await _line_for_two(own)
+
+    found = await find_work(own.flow.context, ORGANIZATION, exception_id)
+
+    listed = {(each.item_kind, each.item_id) for each in found.nearby}
+    listed |= {(each.item.item_kind, each.item.item_id) for each in found.items}
+    assert set(items) <= listed

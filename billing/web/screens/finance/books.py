@@ -5,9 +5,8 @@ GET /finance/ledger             ?on
 GET /finance/ledger/account     ?role, ?subject, ?from, ?to, ?after
 GET /finance/ledger/entries/{id}
 GET /finance/payouts            ?day
-GET /finance/visits/{id}/documents
 
-Source: docs/ux.md, Finance; docs/reconciliation.md, Document set of a visit.
+Source: docs/ux.md, Finance.
 """
 
 from datetime import date, timedelta
@@ -15,14 +14,13 @@ from uuid import UUID
 
 from aiohttp import web
 
-from billing.core.ids import EntryId, VisitId
+from billing.core.ids import EntryId
 from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
 from billing.ledger.domain.accounts import AccountKey, AccountRole
 from billing.ledger.domain.balances import StatementCursor
 from billing.ledger.service.balances import find_entry, read_balances, read_statement_of_account
 from billing.organizations.domain.approval import ApprovalKind
 from billing.reconciliation.service.acts import ActSubject, list_acts
-from billing.reconciliation.service.document_sets import find_document_set
 from billing.reconciliation.service.list_payouts import list_payouts
 from billing.web.app_state import app_state
 from billing.web.pagination import InvalidQuery
@@ -146,16 +144,6 @@ async def get_payouts(request: web.Request) -> web.Response:
     return render(
         request, "finance/payouts.html", payouts=found, day=day, days=(day - timedelta(days=7), day + timedelta(days=7))
     )
-
-
-async def get_documents(request: web.Request) -> web.Response:
-    """All documents of one visit, for reading and for one print."""
-    caller = current(request).caller
-    visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
-    found = await find_document_set(
-        app_state(request).context, caller.organization_id, visit_id, facility_codes=caller.facility_codes
-    )
-    return render(request, "finance/documents.html", documents=found, visit_id=visit_id)
 
 
 def _write_place(place: StatementCursor) -> str:

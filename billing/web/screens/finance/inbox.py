@@ -9,18 +9,28 @@ GET  /finance/wards                  ?facility, ?department, ?after
 A session of some facilities reads those of its facilities alone. Source: docs/ux.md, Finance.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from billing.core.errors import BillingError, NotFound, Refused
 from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
 from billing.coverage.service.pricing_settings import list_differences
+from billing.notifications.service.endpoints import Unanswered, list_unanswered
 from billing.organizations.domain.rights import Right
 from billing.visit_accounts.domain.account import AccountState
 from billing.visit_accounts.domain.message import MessageId, MessageKind, MessageOutcome
-from billing.visit_accounts.service.inbox import InboxMessage, find_message, find_retry, list_inbox
+from billing.visit_accounts.service.inbox import (
+    InboxMessage,
+    SenderDay,
+    find_message,
+    find_retry,
+    list_inbox,
+    list_senders,
+)
 from billing.visit_accounts.service.visit_messages import put_charges, put_visit
 from billing.visit_accounts.service.ward_accounts import WardFilter, list_ward_accounts
 from billing.web.app_state import app_state
@@ -111,6 +121,12 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         request,
         "finance/inbox.html",
         status=status,
+        senders=[
+            each
+            for each in await list_senders(context, caller.organization_id, day)
+            if _is_reached(request, each.facility_code)
+        ],
+        unanswered=[] if caller.facility_codes is not None else await _unanswered(request),
         messages=[each for each in shown if _is_reached(request, each.facility_code)],
         opened=await _message(request) if "id" in request.match_info else None,
         outcome=outcome,
@@ -123,6 +139,18 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         errors=errors,
         may_retry=caller.has(Right.SEND_VISITS),
     )
+
+
+async def _senders(request: web.Request, day: date) -> Sequence[SenderDay]:
+    """The senders of a day at the facilities of the session."""
+    found = await list_senders(app_state(request).context, current(request).caller.organization_id, day)
+    return [each for each in found if _is_reached(request, each.facility_code)]
+
+
+async def _unanswered(request: web.Request) -> Sequence[tuple[str, Unanswered]]:
+    """The hosts of endpoints that did not answer our messages."""
+    found = await list_unanswered(app_state(request).context, current(request).caller.organization_id)
+    return [(urlsplit(each.url).hostname or "", each) for each in found]
 
 
 async def _message(request: web.Request) -> tuple[InboxMessage, str | None]:

@@ -148,7 +148,8 @@ def _refused(request: web.Request, form: Form, error: BillingError) -> web.Respo
     named = [form.text(_MAP + role) for role in ROLES]
     errors = field_errors(request, error)
     if isinstance(error, StatementUnreadable):  # the place in the file is in its detail
-        text = translate(language_of(request), "finance.import.refused", detail=error.detail)
+        key = "finance.import.unknown_headings" if headings else "finance.import.refused"
+        text = translate(language_of(request), key, detail=error.detail)
         errors = [FormError("file", text)]
     shown = Shown(headings=headings or [each for each in named if each], errors=errors)
     status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY

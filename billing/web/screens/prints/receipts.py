@@ -81,7 +81,7 @@ async def get_paper(request: web.Request) -> web.Response:
         height=_height(form),
         paper=paper.value,
         may_print=current(request).caller.has(Right.COLLECT),
-        slips=[(slip, _slip_group(slip)) for slip in form.slips],
+        slips=[(slip, slip_group(slip)) for slip in form.slips],
     )
 
 
@@ -152,7 +152,7 @@ def _height(form: PrintedForm) -> int:
     return next((height for height in _HEIGHTS if height >= needed), _HEIGHTS[-1])
 
 
-def _slip_group(slip: PrintedSlip) -> str:
+def slip_group(slip: PrintedSlip) -> str:
     """The cost group (MA_NHOM) that names a slip; empty where its lines are of several groups or of an unknown one."""
     return slip.cost_groups[0] if len(slip.cost_groups) == 1 and slip.cost_groups[0] in _COST_GROUPS else ""
 
