@@ -20,8 +20,13 @@ from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.payment_events import Delivery
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, OpenLine, RuleSet
-from billing.reconciliation.service.matching import Decided, write_decided
-from billing.reconciliation.store.confirmed_lines import ConfirmedLine, read_booked, read_confirmed_lines
+from billing.reconciliation.service.matching import Decided, MatchChanged, write_decided
+from billing.reconciliation.store.confirmed_lines import (
+    ConfirmedLine,
+    is_reported_meanwhile,
+    read_booked,
+    read_confirmed_lines,
+)
 from billing.reconciliation.store.matches import RunStamp
 from providers.contract import Movement, Notice, Outcome, Payer
 from providers.references import is_placeholder
@@ -34,9 +39,10 @@ _NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam
 async def book_confirmed_lines(
     tx: Transaction, context: PaymentContext, lines: Sequence[OpenLine], rules: RuleSet, stamp: RunStamp
 ) -> set[UUID]:
-    """Book lines and match each with its payment, in one transaction; returns the matched lines. Raises NoOpenDay.
+    """Book lines and match each with its payment, in one transaction; returns the matched lines.
 
-    A line whose notice is a duplicate of a matched payment stays open.
+    A line whose notice is a duplicate of a matched payment stays open. Raises NoOpenDay, and MatchChanged if a callback
+    has reported one of the payments since its line was read.
     """
     confirmed = [
         line
@@ -55,6 +61,8 @@ async def book_confirmed_lines(
     await open_day(tx, business_date(context.clock()), at=context.clock())
     await apply_deliveries(tx, deliveries, context)
     booked = await read_booked(tx, sorted(keys.values()))
+    if await is_reported_meanwhile(tx, [payment.payment_id for payment in booked.values()]):
+        raise MatchChanged("a callback has come for one of these lines; repeat the request")
     known = {line.id: line for line in lines}
     decided = []
     for line in confirmed:

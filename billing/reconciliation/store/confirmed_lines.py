@@ -119,3 +119,28 @@ async def read_booked(tx: Transaction, keys: Sequence[tuple[UUID, str]]) -> dict
     """Payments by movement key; `keys` are account and key. A payment that is matched already is left out."""
     rows = await tx.fetch(_BOOKED, tx.organization_id, *columns(list(keys), 2))
     return {row["key"]: read_row(BookedLine, row) for row in rows}
+
+
+# The same test as the last one of _CONFIRMED, for a payment that another transaction has committed since.
+_REPORTED_MEANWHILE = """
+    SELECT EXISTS (
+        SELECT FROM payment AS booked
+        JOIN intent ON intent.organization_id = $1 AND intent.id = booked.intent_id
+        JOIN payment AS other ON other.organization_id = $1 AND other.intent_id = booked.intent_id
+            AND other.bank_account_id = booked.bank_account_id AND other.transaction_id <> booked.transaction_id
+            AND (NOT intent.is_standing OR other.amount = booked.amount
+                OR replace(upper(other.bank_reference), ' ', '') = replace(upper(booked.bank_reference), ' ', ''))
+        WHERE booked.organization_id = $1 AND booked.id = ANY ($2::uuid[])
+            AND booked.transaction_id = vienphi_transaction_id()
+            AND NOT EXISTS (
+                SELECT FROM match_item AS own
+                JOIN match_item AS line ON line.organization_id = $1 AND line.match_id = own.match_id
+                    AND line.item_kind || '' = 'statement_line'
+                WHERE own.organization_id = $1 AND own.item_kind = 'payment' AND own.item_id = other.id
+                    AND own.is_live))
+"""
+
+
+async def is_reported_meanwhile(tx: Transaction, payment_ids: Sequence[PaymentId]) -> bool:
+    """Whether a payment under the code of one of these has come after its line was read and waits for a line itself."""
+    return bool(await tx.fetchval(_REPORTED_MEANWHILE, tx.organization_id, list(payment_ids)))

@@ -1,6 +1,7 @@
 """A provider that reports a payment after its statement line was booked: held until a person decides, never lost."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from billing.core.ids import PaymentId
 from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.intent import IntentState
 from billing.payments.domain.refund import RefundWay
+from billing.payments.service.apply_notices import apply_deliveries
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionAction
 from billing.reconciliation.domain.exception_reasons import REASONS
 from providers.contract import Verdict
@@ -144,4 +146,27 @@ async def test_part_of_an_invoice_that_the_line_may_state_is_held(own: MatchingF
     assert "probable_duplicate" in await _reasons(own)
     [invoice] = await own.fetch("SELECT owed FROM invoice")
     assert invoice["owed"] == OWED - half
+    await assert_books_are_right(own.flow.context.database)
+
+
+async def test_callback_that_comes_while_its_line_is_booked_is_the_only_payment(
+    own: MatchingFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has read that nothing waits under the code, and the callback commits before the line is booked."""
+    started = await own.flow.start_intent()
+    await own.statement(own.line(OWED, f"{started.code} VIEN PHI", "FT-BANK"))
+    delivered: list[Verdict] = []
+
+    async def deliver_first(*arguments: Any) -> Any:
+        if not delivered:
+            delivered.append(await _deliver(own, started))
+        return await apply_deliveries(*arguments)
+
+    monkeypatch.setattr("billing.reconciliation.service.bank_notices.apply_deliveries", deliver_first)
+
+    run = await own.match()
+
+    assert (delivered, run.booked) == ([Verdict.ACCEPTED], 0)
+    assert len(await own.fetch("SELECT id FROM payment")) == 1
+    assert await own.balances("patient_credit", "unallocated") == [0, 0]
     await assert_books_are_right(own.flow.context.database)
