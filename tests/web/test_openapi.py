@@ -26,6 +26,7 @@ from billing.visits.domain.finding import FindingCode
 from billing.visits.formats.visit_json import VISIT_KEYS
 from billing.web.openapi import plain_path
 from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
+from billing.web.screens.prints.public import PUBLIC_RECEIPTS
 from billing.web.screens.routes import SCREENS
 from billing.web.screens.sign_in import OPEN_SCREENS
 from billing.web.server import create_application, serving
@@ -64,7 +65,7 @@ PAGES = ("/pay/", "/static/")
 
 def operations(site: Site) -> set[tuple[str, str]]:
     """Every method and path of the API that the application answers, also inside its parts; HEAD goes with GET."""
-    screens = {route.path for route in (*SCREENS, *OPEN_SCREENS, *DEVICE_SET_UP, *DEVICE_SCREENS)}
+    screens = {route.path for route in (*SCREENS, *OPEN_SCREENS, *PUBLIC_RECEIPTS, *DEVICE_SET_UP, *DEVICE_SCREENS)}
     found = set()
     for route in site.application.router.routes():
         assert isinstance(route.resource, web.Resource)

@@ -50,7 +50,8 @@ class PrintedPart:
 class PrintedForm:
     """A receipt as it was printed; a text is empty where the paper has no such value, as on an older receipt.
 
-    `payer` is that of guarantees, `credit` is what it paid above what they needed.
+    `payer` is that of guarantees, `credit` is what it paid above what they needed. `token` is the random part of its
+    public address.
     """
 
     number: str
@@ -75,6 +76,7 @@ class PrintedForm:
     cashier: str = ""
     reason: str = ""
     refund: str = ""
+    token: str = ""
     tendered: int | None = None
     change: int | None = None
     payer: str = ""

@@ -7,6 +7,7 @@ before receipts and series (docs/visit-accounts.md, Lock order). The drawer is n
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import token_urlsafe
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -43,6 +44,7 @@ from billing.visit_accounts.store.shifts import (
     read_latest_shift_of,
 )
 
+_TOKEN_BYTES = 16
 REFUND_IN_TRANSIT = AccountKey(AccountRole.REFUND_IN_TRANSIT)
 
 
@@ -193,6 +195,7 @@ async def issue_receipt(
     """Store a numbered receipt as it is printed, with its audit line and message. Raises ReceiptNumberTaken."""
     document = {
         **printed,
+        "token": token_urlsafe(_TOKEN_BYTES),
         "number": receipt.written_number,
         "issued_at": receipt.issued_at.isoformat(),
         "direction": receipt.direction.value,

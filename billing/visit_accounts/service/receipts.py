@@ -45,7 +45,7 @@ from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
 from billing.visit_accounts.store.desk_panel import read_received_for_lines
-from billing.visit_accounts.store.receipt_prints import read_print
+from billing.visit_accounts.store.receipt_prints import find_by_token, read_print
 from billing.visit_accounts.store.receipts import (
     count_print,
     list_receipts,
@@ -119,6 +119,17 @@ async def find_receipt(
         printed = await read_print(tx, receipt_id)
     if receipt is None:
         raise NotFound("no such receipt", field="receipt_id")
+    return PrintedReceipt(receipt=receipt, printed=printed)
+
+
+async def find_public_receipt(context: PaymentContext, organization_id: OrganizationId, token: str) -> PrintedReceipt:
+    """The receipt of a public address, as it was printed. Raises NotFound."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        receipt_id = await find_by_token(tx, token)
+        receipt = None if receipt_id is None else await read_receipt(tx, receipt_id)
+        printed = None if receipt_id is None else await read_print(tx, receipt_id)
+    if receipt is None:
+        raise NotFound("no such receipt", field="token")
     return PrintedReceipt(receipt=receipt, printed=printed)
 
 

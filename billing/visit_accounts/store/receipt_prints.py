@@ -81,3 +81,15 @@ async def read_print(tx: Transaction, receipt_id: ReceiptId) -> Mapping[str, obj
     """The receipt as it was printed; None once erased, or for an unused number."""
     document: Mapping[str, object] | None = await tx.fetchval(_PRINT, tx.organization_id, receipt_id)
     return document
+
+
+_BY_ADDRESS = """
+    SELECT receipt_id FROM receipt_print
+    WHERE organization_id = $1 AND document ? 'token' AND document ->> 'token' = $2
+"""
+
+
+async def find_by_token(tx: Transaction, token: str) -> ReceiptId | None:
+    """The receipt whose public address has a token; None once its printed form is erased."""
+    found = await tx.fetchval(_BY_ADDRESS, tx.organization_id, token)
+    return None if found is None else ReceiptId(found)

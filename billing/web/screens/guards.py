@@ -13,6 +13,7 @@ from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
 from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
 from billing.web.screens.navigation import NAVIGATION, bar_of
+from billing.web.screens.prints.public import PUBLIC_RECEIPTS
 from billing.web.screens.refusals import refusal
 from billing.web.screens.session import (
     OWN_PASSWORD,
@@ -34,9 +35,9 @@ def add_screens(application: web.Application, routes: Iterable[Route]) -> None:
     for route in routes:
         assert route.right is not None, "only the sign-in is open"
         _add(application, route, _guarded(route))
-    for route in (*OPEN_SCREENS, *DEVICE_SET_UP):
+    for route in (*OPEN_SCREENS, *PUBLIC_RECEIPTS, *DEVICE_SET_UP):
         _add(application, route, _open(route))
-    application[SCREEN_PATHS] = frozenset(route.path for route in (*routes, *OPEN_SCREENS))
+    application[SCREEN_PATHS] = frozenset(route.path for route in (*routes, *OPEN_SCREENS, *PUBLIC_RECEIPTS))
     for route in DEVICE_SCREENS:
         _add(application, route, route.handler)
 

@@ -20,7 +20,7 @@ from billing.core.ids import ReceiptId
 from billing.core.money import Dong
 from billing.organizations.domain.rights import Right
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
-from billing.visit_accounts.domain.receipt import Direction, Receipt, ReceiptState
+from billing.visit_accounts.domain.receipt import Direction, ReceiptState
 from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
 from billing.visit_accounts.service.receipts import (
     find_receipt,
@@ -29,6 +29,7 @@ from billing.visit_accounts.service.receipts import (
 )
 from billing.web.app_state import app_state
 from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.prints.public import receipt_path
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
 from billing.web.screens.session import current
@@ -77,7 +78,7 @@ async def get_paper(request: web.Request) -> web.Response:
         form=form,
         issued_at=datetime.fromisoformat(form.issued_at),
         words=write_in_words(Dong(form.amount)),
-        qr=qr_svg(_address(request, found.receipt), title=form.number),
+        qr=qr_svg(_address(request, form), title=form.number),
         height=_height(form),
         paper=paper.value,
         may_print=current(request).caller.has(Right.COLLECT),
@@ -142,8 +143,11 @@ def _paper(request: web.Request) -> Paper:
         raise NotFound("there is no such paper") from cause
 
 
-def _address(request: web.Request, receipt: Receipt) -> str:
-    return f"{app_state(request).context.public_base_url}/receipts/{receipt.id}"
+def _address(request: web.Request, form: PrintedForm) -> str:
+    """The public address of a receipt; its number for one that was issued before receipts had a token."""
+    base = app_state(request).context.public_base_url
+    path = receipt_path(current(request).caller.organization_id, form.token) if form.token else ""
+    return (base + path) or form.number
 
 
 def _height(form: PrintedForm) -> int:
