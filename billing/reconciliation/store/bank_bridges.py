@@ -34,6 +34,7 @@ async def find_period(tx: Transaction, account_kind: str, account_id: UUID, day:
     return BridgePeriod(day=day, closed=closed)
 
 
+# Clocks of machines may differ, so an hour before the closing is read again: a line that both balances have is no item.
 # `posted` is 1 where an entry of a match moved the line to the ledger account until the day, and none moved it back.
 _LINE_ITEMS = """
     WITH candidate AS (
@@ -63,13 +64,13 @@ _LINE_ITEMS = """
         JOIN statement_line AS line ON line.organization_id = $1 AND line.import_id = import.id
             AND line.bank_account_id = $2
         WHERE import.organization_id = $1 AND import.state = 'active' AND import.ended_at > (
-            SELECT closed_at FROM day_closing WHERE organization_id = $1 AND day = $4)
+            SELECT closed_at - interval '1 hour' FROM day_closing WHERE organization_id = $1 AND day = $4)
         UNION
         SELECT item.item_id FROM match
         JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = match.id
             AND item.item_kind = 'statement_line'
         WHERE match.organization_id = $1 AND match.ended_at > (
-            SELECT closed_at FROM day_closing WHERE organization_id = $1 AND day = $4)
+            SELECT closed_at - interval '1 hour' FROM day_closing WHERE organization_id = $1 AND day = $4)
     )
     SELECT line.id, line.amount * ((line.booked_on <= $3)::int - state.posted) AS amount,
         line.booked_on <= $3 AS is_stated, state.is_matched, state.is_direct

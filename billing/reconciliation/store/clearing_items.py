@@ -112,7 +112,8 @@ async def read_held_items(
 _SETTLEMENT_ITEMS = """
     WITH closing AS (
         SELECT coalesce(
-            (SELECT closed_at FROM day_closing WHERE organization_id = $1 AND day = $4), '-infinity') AS closed_at
+            (SELECT closed_at - interval '1 hour' FROM day_closing WHERE organization_id = $1 AND day = $4),
+            '-infinity') AS closed_at
     ), candidate AS (
         SELECT item_id AS id FROM day_result_item
         WHERE organization_id = $1 AND day = $4 AND account_kind = 'provider_account' AND account_id = $2
