@@ -1,7 +1,7 @@
 """Count money for deposit requests: their new state, and the clearance of the order lines that they collect. A step.
 
-Callbacks, counter payments and refunds use it. The caller locks in the lock order: the charge items of the requests
-(`lock_request_lines`), invoices, the deposit, the requests. The money itself is booked by `allocation.py` or
+Callbacks, counter payments and refunds use it. The caller locks in the lock order: the visit account, which also guards
+its charge items, invoices, the deposit, the requests. The money itself is booked by `allocation.py` or
 `apply_notices.py`. Source: docs/visit-accounts.md.
 """
 

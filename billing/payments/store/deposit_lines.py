@@ -1,4 +1,4 @@
-"""The charge items that deposit requests collect: locked, cleared when they are paid, and back to ordered.
+"""The charge items that deposit requests collect: cleared when they are paid, and back to ordered.
 
 `visit_accounts` owns charge items; here are only the changes of state that a payment makes.
 """
@@ -19,19 +19,6 @@ class RequestedLine:
     visit_id: VisitId
     line: str
     order_number: str
-
-
-_LOCK_LINES = """
-    SELECT line FROM charge_item
-    WHERE organization_id = $1 AND (visit_id, line) IN (
-        SELECT visit_id, line FROM deposit_request_line WHERE organization_id = $1 AND request_id = ANY ($2::uuid[]))
-    ORDER BY visit_id, line FOR NO KEY UPDATE
-"""
-
-
-async def lock_request_lines(tx: Transaction, request_ids: Sequence[DepositRequestId]) -> None:
-    """Lock the charge items that requests collect; they are locked before invoices, deposits and requests."""
-    await tx.fetch(_LOCK_LINES, tx.organization_id, list(request_ids))
 
 
 _CLEAR_LINES = """

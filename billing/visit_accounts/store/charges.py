@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.core.actor import Actor
-from billing.core.ids import FacilityId, VisitId
+from billing.core.ids import VisitId
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -43,15 +43,6 @@ async def lock_lines(tx: Transaction, visit_id: VisitId, lines: Sequence[str]) -
     """Some charges of a visit by line, locked in line order; the visit account is locked before."""
     rows = await tx.fetch(_LOCK_LINES, tx.organization_id, visit_id, list(lines))
     return {row["line"]: read_row(Charge, row) for row in rows}
-
-
-_READ_ORDER = _CHARGES + "AND facility_id = $2 AND order_number = $3 ORDER BY visit_id, line"
-
-
-async def read_order(tx: Transaction, facility_id: FacilityId, order_number: str) -> list[Charge]:
-    """The charges of an order by the sender's order number at the facility, not locked."""
-    rows = await tx.fetch(_READ_ORDER, tx.organization_id, facility_id, order_number)
-    return [read_row(Charge, row) for row in rows]
 
 
 # A new order is inserted as ordered where it is cancelled: the database starts no order as cancelled.
