@@ -42,6 +42,7 @@ _SLIPS = (
     Slip("SA", "K33", (("Siêu âm ổ bụng", 2, 58_600),)),
     Slip("DT", "K33", (("Điện tim thường", 3, 39_900),)),
     Slip("CT", "K33", (("Chụp CLVT sọ não", 2, 663_400),)),
+    Slip("NS", "K35", (("Nội soi dạ dày", 8, 415_000),)),
 )
 
 
@@ -66,7 +67,7 @@ class Morning:
         at = at or self._clock()
         ma_lk = f"LK{at.astimezone(VIETNAM):%y}-{1000 + self._number}"
         await self._put(f"{_VISITS}/{ma_lk}", self._header(at))
-        slips = [_SLIPS[0], *self._random.sample(_SLIPS[1:], self._random.choice((1, 1, 2, 2, 3)))]
+        slips = [_SLIPS[0], *self._random.sample(_SLIPS[1:], self._random.choice((2, 2, 3, 4)))]
         for slip in slips:
             await self._order(ma_lk, slip, at)
         self._open.append(ma_lk)
@@ -87,7 +88,7 @@ class Morning:
 
     def _header(self, at: datetime) -> dict[str, Any]:
         year = self._random.choice((1941, 1958, 1967, 1979, 1985, 1993, 2001, 2021))
-        has_card = self._random.random() < 0.8
+        has_card = self._random.random() < 0.6
         insured = f"{self._random.choice(_CARD_DIGITS)}79{self._random.randrange(10**10):010d}"
         valid = {"valid_from": f"{at:%Y}-01-01", "valid_to": f"{at:%Y}-12-31"}
         return {

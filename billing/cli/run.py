@@ -41,7 +41,7 @@ from billing.worker.sender import Sender
 from providers.addresses import AddressRules
 from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.sandbox.bank_day import FileTerms, Payouts
-from providers.sandbox.bank_simulator import BankSimulator
+from providers.sandbox.bank_simulator import BankSimulator, Behaviour
 from providers.sandbox.control import QUERY_PATH, ControlPage, OpenCode, serving_control_page
 from providers.sandbox.message import SandboxSettings
 
@@ -51,9 +51,14 @@ _KEY_LIFE = timedelta(days=1)
 _LATE_BY_S = 20.0
 _TYPED_AMOUNT = 500_000
 """What the payer of a standing code types, in đồng."""
-_LISTED_MAX = 10
+_LISTED_MAX = 25
 _PAYOUT_FEE = 50  # basis points
-_MORNING_VISITS = 12
+_MORNING_VISITS = 14
+_MORNING_TRANSFERS = (
+    *(Behaviour.EXACT, Behaviour.EXACT, Behaviour.WRAPPED, Behaviour.EXACT, Behaviour.SPLIT),
+    *(Behaviour.SHORT, Behaviour.OVER, Behaviour.TWICE),
+)
+"""Transfers that the bank has reported before the service opens, so that finance has a day to look at."""
 _MESSAGES = {
     "vi": {
         "starting": "Đang chuẩn bị PostgreSQL riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm …",
@@ -160,6 +165,9 @@ async def _run(
         page = ControlPage(
             bank, list_codes=desk.list_codes, add_code=desk.add_code, clock=utc_now, language=lang, terms=terms
         )
+        for behaviour in _MORNING_TRANSFERS:
+            await desk.add_code()
+            await bank.pay((await desk.list_codes())[0].payload, behaviour)
         for _ in _FILES:
             await desk.add_code()
         morning = Morning(client, utc_now, Random())  # noqa: S311 - invented patients
@@ -189,7 +197,7 @@ async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, addre
             f"   {person.login_name:<10} {translate(ScreenLanguage(lang), f'role.{person.role}')}: {person.name}"
         )
     click.echo(f"{messages['bank']}\n   {bank_address}")
-    for code in await desk.list_codes():
+    for code in (await desk.list_codes())[: len(_FILES)]:
         click.echo(f"{messages['page'].format(code=code.reference, amount=code.amount)}\n   {code.page}")
     click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs\n\n{messages['fresh']}")
 

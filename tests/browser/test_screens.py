@@ -15,6 +15,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
+from billing.web.screens.texts import MISSING
 from tests.browser.conftest import Complaints
 from tests.browser.stage import Shot, Stage
 from tests.web.site import Site
@@ -56,6 +57,8 @@ async def check(page: Page, shot: Shot, found: list[str]) -> None:
         if violation["impact"] in _GRAVE:
             places = [node["target"][0] for node in violation["nodes"][:3]]
             found.append(f"{shot.name}: {violation['id']} at {places}")
+    if MISSING[0] in await page.content():
+        found.append(f"{shot.name}: a text is missing")
     width = await page.evaluate("document.documentElement.scrollWidth")
     if shot.media == "screen" and width > shot.size[0]:
         found.append(f"{shot.name}: {width} px wide")

@@ -17,6 +17,7 @@ from billing.core.actor import Role
 from billing.core.ids import DeskId, OrganizationId, PersonId
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.domain.sessions import form_token, write_cookie
+from billing.web.screens.texts import MISSING
 from tests.web.site import Site
 
 PASSWORD = "Quay ba mo ca sang"
@@ -52,6 +53,7 @@ class Staff:
         """The text of a page."""
         answer = await self.client.get(path)
         assert answer.status_code == status, answer.text
+        assert MISSING[0] not in answer.text, "a text is missing"
         return answer.text
 
     async def post(self, path: str, *, key: str = "", **fields: object) -> httpx.Response:

@@ -27,7 +27,11 @@ BAR = (
     ("/admin/users", "nav.users"),
     ("/admin/accounts", "nav.accounts"),
 )
-"""Paths of the bar with their texts. A path without a route is left out; the right is that of its route."""
+"""Paths of the bar with their texts, the most used first: a page shows SHOWN of them, the others in a menu.
+A path without a route is left out; the right is that of its route."""
+
+SHOWN = 6
+"""The entries that fit next to the hospital, the person and the lock at 1366 px."""
 
 _INSIDE = {"/finance/wards": "/finance", "/finance/differences": "/finance", "/admin/accounts": "/finance"}
 """Screens to which the pages of another one lead: the bar has them for a person who may not open that one."""

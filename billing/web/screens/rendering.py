@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from billing.core.clock import VIETNAM
 from billing.web.pages.static import static_address
-from billing.web.screens.navigation import entries_of
+from billing.web.screens.navigation import SHOWN, entries_of
 from billing.web.screens.session import current_or_none, language_of
 from billing.web.screens.texts import ScreenLanguage, translate
 
@@ -128,6 +128,7 @@ def new_form_key() -> str:
 def _response(request: web.Request, template: str, status: HTTPStatus, values: dict[str, Any]) -> web.Response:
     session = current_or_none(request)
     language = language_of(request)
+    bar = entries_of(request)
     text = (
         _environment(language)
         .get_template(template)
@@ -136,7 +137,8 @@ def _response(request: web.Request, template: str, status: HTTPStatus, values: d
                 "session": session,
                 "language": language.value,
                 "here": request.path_qs,
-                "navigation": entries_of(request),
+                "navigation": bar[:SHOWN],
+                "more": bar[SHOWN:],
                 **values,
             }
         )

@@ -11,6 +11,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import structlog
+
+MISSING = "⟦⟧"
+
+log = structlog.get_logger(__name__)
+
 
 class ScreenLanguage(StrEnum):
     """A language of the screens."""
@@ -20,8 +26,16 @@ class ScreenLanguage(StrEnum):
 
 
 def translate(language: ScreenLanguage, key: str, /, **values: object) -> str:
-    """The text of a key with its placeholders filled in. The template escapes it. Raises KeyError for a missing key."""
-    return catalogue(language)[key].format_map(values)
+    """The text of a key with its placeholders filled in. The template escapes it.
+
+    A missing key is logged and shown between MISSING signs: a page about money does not fail for a word. Tests fail
+    where a page shows one.
+    """
+    text = catalogue(language).get(key)
+    if text is None:
+        log.error("text_missing", key=key, language=language.value)
+        return f"{MISSING[0]}{key}{MISSING[1]}"
+    return text.format_map(values)
 
 
 def find_text(language: ScreenLanguage, key: str) -> str | None:
