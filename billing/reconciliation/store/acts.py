@@ -48,8 +48,10 @@ _ACTS = """
     LEFT JOIN LATERAL (
         SELECT one.reason FROM exception_decision AS one
         WHERE page.subject_kind = 'exception' AND page.actor_kind <> 'system' AND one.organization_id = $1
-            AND one.exception_id = page.subject_id AND one.recorded_at = page.recorded_at
-        LIMIT 1
+            AND one.exception_id = page.subject_id
+            AND page.action = 'exception_' || CASE one.action WHEN 'revert' THEN 'reverted' ELSE one.action END
+            AND one.recorded_at BETWEEN page.recorded_at - interval '5 s' AND page.recorded_at + interval '5 s'
+        ORDER BY abs(extract(epoch FROM one.recorded_at - page.recorded_at)) LIMIT 1
     ) AS decision ON true
     ORDER BY page.id DESC
 """

@@ -21,6 +21,7 @@ from billing.web.screens.finance.books import (
     get_ledger,
     get_payouts,
 )
+from billing.web.screens.finance.counts import get_approval_count, get_exception_count
 from billing.web.screens.finance.dashboard import get_dashboard
 from billing.web.screens.finance.days import get_day_certificate, get_days, post_day_closing
 from billing.web.screens.finance.decisions import get_decision_form, post_decision, post_decision_reversal
@@ -89,6 +90,7 @@ FINANCE_SCREENS = (
     _organization_route("POST", "/finance/statements", post_statement, Right.RECONCILE),
     _organization_route("GET", "/finance/exceptions", get_exceptions, Right.READ_BOOKS),
     _organization_route("POST", "/finance/exceptions/assign", post_assignment, Right.RECONCILE),
+    _organization_route("GET", "/finance/exceptions/count", get_exception_count, Right.READ_BOOKS),
     _organization_route("GET", "/finance/exceptions/file", get_work_file, Right.READ_BOOKS),
     _organization_route("GET", "/finance/exceptions/{id}", get_exceptions, Right.READ_BOOKS),
     _organization_route("GET", "/finance/exceptions/{id}/decide", get_decision_form, Right.RECONCILE),
@@ -107,6 +109,7 @@ FINANCE_SCREENS = (
     _organization_route("GET", "/finance/reports/{name}", get_report, Right.READ_BOOKS),
     _organization_route("GET", "/finance/reports/{name}/file", get_report_file, Right.READ_BOOKS),
     _organization_route("GET", "/approvals", get_approvals, Right.READ_APPROVALS),
+    _organization_route("GET", "/approvals/count", get_approval_count, Right.READ_APPROVALS),
     _organization_route("GET", "/approvals/{id}", get_approval, Right.READ_APPROVALS),
     _organization_route("POST", "/approvals/{id}/approve", post_approval, Right.APPROVE),
     _organization_route("POST", "/approvals/{id}/reject", post_rejection, Right.APPROVE),
