@@ -3,6 +3,8 @@
 `make races RACES=1000` makes more rounds of each pair.
 """
 
+from typing import Any
+
 import pytest
 
 from tests.builders import DemoHospital
@@ -11,9 +13,19 @@ from tests.flow import assert_books_are_right
 from tests.races.races import ACTS_AT, Place, one_hospital, pairs_of, race_pair
 from tests.rounds import long_rounds
 
+_LONG_ROUNDS = {Place.VISIT: 20, Place.DESK: 5, Place.EXCEPTION: 5}
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(long_rounds(5), marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("place", "first"), [(place, act) for place, acts in ACTS_AT.items() for act in acts])
+
+def _cases() -> list[Any]:
+    """Each act of each place, in a short and in a long form."""
+    acts = [(place, act) for place, of_place in ACTS_AT.items() for act in of_place]
+    short = [pytest.param(place, act, 1) for place, act in acts]
+    return short + [
+        pytest.param(place, act, long_rounds(_LONG_ROUNDS[place]), marks=pytest.mark.slow) for place, act in acts
+    ]
+
+
+@pytest.mark.parametrize(("place", "first", "rounds"), _cases())
 async def test_each_act_at_once_with_each_other(
     hospital: DemoHospital, database: DatabaseAddress, place: Place, first: str, rounds: int
 ) -> None:
