@@ -96,6 +96,7 @@ SHOTS = (
     Shot(name="cashier-deposit", role=Role.CASHIER, path=_of("deposit", "/deposit")),
     Shot(name="cashier-covered", role=Role.CASHIER, path=_of("covered", "?chosen=1&line=L1&line=L2")),
     Shot(name="cashier-server-away", role=Role.CASHIER, path=_of("unpaid"), act=_server_away),
+    Shot(name="cashier-paper", role=Role.CASHIER, path="/desk/paper"),
     Shot(name="cashier-keys", role=Role.CASHIER, path="/desk/keys"),
     Shot(name="cashier-wide", role=Role.CASHIER, path=_of("unpaid"), size=BOARD),
     Shot(name="cashier-narrow", role=Role.CASHIER, path=_of("unpaid"), size=(400, 800)),

@@ -32,10 +32,19 @@ from billing.visit_accounts.domain.receipt import (
 from billing.visit_accounts.service.collecting import PaperNumber, collect
 from billing.visit_accounts.service.numbering import take_numbers
 from billing.visit_accounts.store.desks import find_desk
-from billing.visit_accounts.store.receipt_blocks import ReceiptBlock, add_block, read_block, read_entered_numbers
+from billing.visit_accounts.store.receipt_blocks import (
+    DeskBlock,
+    ReceiptBlock,
+    add_block,
+    read_block,
+    read_blocks_of_desk,
+    read_entered_numbers,
+)
 from billing.visit_accounts.store.receipts import add_receipt, add_void_of_unused
 
 BLOCK_MAX = 1000
+
+BLOCKS_SHOWN_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,14 @@ async def find_block(context: PaymentContext, organization_id: OrganizationId, b
     async with context.database.transaction(organization_id) as tx:
         block = await _block(tx, block_id)
         return BlockView(block=block, entered=await read_entered_numbers(tx, block_id))
+
+
+async def list_desk_blocks(
+    context: PaymentContext, organization_id: OrganizationId, desk_id: DeskId
+) -> list[DeskBlock]:
+    """The newest blocks of a desk with the numbers that are still to be entered."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_blocks_of_desk(tx, desk_id, at_most=BLOCKS_SHOWN_MAX)
 
 
 async def enter_paper_receipt(

@@ -25,6 +25,7 @@ from billing.visit_accounts.service.desk_screens import find_desk_versions, find
 from billing.visit_accounts.service.desk_search import VisitQueue, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
 from billing.visit_accounts.service.queue_tickets import DeskQueue, find_desk_queue
+from billing.visit_accounts.service.receipt_blocks import list_desk_blocks
 from billing.visit_accounts.store.card_terminals import CardTerminal
 from billing.visit_accounts.store.desk_screens import Shown
 from billing.web.app_state import app_state
@@ -91,6 +92,7 @@ async def render_desk(request: web.Request, template: str, **values: Any) -> web
     app, organization_id, desk = app_state(request), current(request).caller.organization_id, desk_of(request)
     queue = await find_queue(app.context, organization_id, desk.facility_code, desk.id)
     calling = await find_desk_queue(app.context, organization_id, desk.facility_code, desk.id)
+    blocks = await list_desk_blocks(app.context, organization_id, desk.id)
     return render(
         request,
         template,
@@ -100,6 +102,7 @@ async def render_desk(request: web.Request, template: str, **values: Any) -> web
         next_name=_next_name(calling, queue),
         tab="",
         version=await read_desk_version(request, desk.id),
+        paper_number=next((block.next_written for block in reversed(blocks) if block.missing), ""),
         now=app.context.clock(),
         **values,
     )

@@ -25,6 +25,7 @@ from billing.web.screens.cashier_pages import (
     get_what_if,
     post_next,
 )
+from billing.web.screens.cashier_paper import get_paper_block, post_block, post_paper_receipt, post_unused_numbers
 from billing.web.screens.customer_display import get_display, get_display_live
 from billing.web.screens.route import screen_route
 
@@ -40,6 +41,10 @@ CASHIER_SCREENS = (
     screen_route("GET", "/desk/alive", get_alive, Right.COLLECT),
     screen_route("GET", "/desk/live", get_live, Right.COLLECT),
     screen_route("GET", "/desk/keys", get_keys, Right.COLLECT),
+    screen_route("GET", "/desk/paper", get_paper_block, Right.COLLECT),
+    screen_route("POST", "/desk/paper/reserve", post_block, Right.COLLECT),
+    screen_route("POST", "/desk/paper/enter", post_paper_receipt, Right.COLLECT),
+    screen_route("POST", "/desk/paper/unused", post_unused_numbers, Right.COLLECT),
     screen_route("GET", _VISIT, get_visit, Right.COLLECT),
     screen_route("GET", _VISIT + "/pay", get_pay, Right.COLLECT),
     screen_route("GET", _VISIT + "/deposit", get_deposit, Right.COLLECT),

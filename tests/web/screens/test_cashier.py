@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from billing.core.actor import Role
 from billing.visit_accounts.domain.desk_panel import PanelState
@@ -278,3 +279,27 @@ async def test_shift_at_another_desk_is_stated(site: Site, day: DeskDay) -> None
     await other.open_shift()
 
     assert "Ca của bạn đang mở ở quầy khác" in text_of(await day.staff.page("/desk"))
+
+
+async def test_paper_receipts_are_entered_once_under_their_own_numbers(day: DeskDay) -> None:
+    await day.visit()
+    await day.open_shift()
+    reserved = await day.staff.post("/desk/paper/reserve", count="3")
+    assert location(reserved) == "/desk/paper"
+    year = day.site.context.clock().year
+    assert f"Số tiếp theo PT{year}-000001" in text_of(await day.staff.page("/desk/paper"))
+    assert f"Số tiếp theo PT{year}-000001" in text_of(await day.staff.page("/desk"))
+    [block] = await day.site.as_owner("SELECT id, reserved_at FROM receipt_block")
+    at = (day.site.context.clock() + timedelta(hours=7)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    fields = {"block_id": str(block["id"]), "number": "2", "issued_at": at, "visit": "LK0001", "amount": "40.000"}
+
+    entered = await day.staff.post("/desk/paper/enter", **fields)
+    again = await day.staff.post("/desk/paper/enter", **fields)
+    unknown = await day.staff.post("/desk/paper/enter", **{**fields, "number": "1", "visit": "khong co"})
+    unused = await day.staff.post("/desk/paper/unused", block_id=str(block["id"]), unused=["1", "3"])
+
+    assert location(entered).startswith("/desk/paper?entered=")
+    assert (again.status_code, unknown.status_code) == (409, 422)
+    assert location(unused) == "/desk/paper"
+    assert "chưa có số dự phòng" in text_of(await day.staff.page("/desk/paper"))
+    await assert_books_are_right(day.site.context.database)

@@ -124,7 +124,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.repeat) { burst = null; return; }
-  if (key === "Enter" && target === document.body) { document.querySelector("#pay .primary")?.click(); return; }
+  if (key === "Enter" && target === document.body) { document.querySelector("#pay-form .primary")?.click(); return; }
   if (key.length > 1) {
     const action = ACTIONS[KEYS[key]];
     if (action && (key !== "Escape" || !document.querySelector("dialog[open]"))) { event.preventDefault(); action(); }
