@@ -92,6 +92,12 @@ races: .venv/.installed ## let two terminals do each pair of operations at once:
 screenshots: .venv/.installed ## write a picture of every page of the screens in every state to build/screenshots
 	@VIENPHI_SCREENSHOTS=build/screenshots $(RUN) pytest tests/browser/test_screens.py
 
+GUIDE_PICTURES := cashier-unpaid shift-waiting safe finance-reconciliation user
+.PHONY: guide-pictures
+guide-pictures: .venv/.installed ## write the pictures of the guides of each role again
+	@VIENPHI_SCREENSHOTS=docs/guides/pictures VIENPHI_SCREENSHOT_NAMES="$(GUIDE_PICTURES)" \
+		$(RUN) pytest tests/browser/test_screens.py
+
 SECONDS ?= 60
 .PHONY: fuzz
 fuzz: .venv/.installed ## hurl almost valid bytes at every reader: make fuzz SECONDS=600

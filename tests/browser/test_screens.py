@@ -23,6 +23,7 @@ from tests.web.staff import add_desk
 
 AREAS = sorted(path.stem for path in Path(__file__).parent.glob("shots_*.py"))
 _FOLDER = os.environ.get("VIENPHI_SCREENSHOTS", "")
+_ONLY = frozenset(os.environ.get("VIENPHI_SCREENSHOT_NAMES", "").split()) or None
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 _GRAVE = {"serious", "critical"}
 
@@ -73,6 +74,7 @@ async def test_pages_of_an_area_are_accessible(site: Site, browser: Browser, are
         prepared = await module.prepare(stage) if hasattr(module, "prepare") else None
         shots: tuple[Shot, ...] = module.SHOTS
         assert shots
+        shots = tuple(shot for shot in shots if _ONLY is None or shot.name in _ONLY)
         for shot in shots:
             async with opened(browser, stage, shot, found, prepared) as page:
                 if _FOLDER:
