@@ -31,6 +31,7 @@ BAR = (
     ("/finance/differences", "nav.differences"),
     ("/admin/users", "nav.users"),
     ("/admin/accounts", "nav.accounts"),
+    ("/admin/printers", "nav.printers"),
 )
 """Paths of the bar with their texts, the most used first: a page shows SHOWN of them, the others in a menu.
 A path without a route is left out; the right is that of its route."""

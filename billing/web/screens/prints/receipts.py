@@ -8,7 +8,6 @@ POST /receipts/{id}/void-here        at the cashier's screen, with a second pers
 """
 
 from datetime import datetime
-from enum import StrEnum
 from http import HTTPStatus
 
 from aiohttp import web
@@ -18,7 +17,9 @@ from billing.core.amount_words import write_in_words
 from billing.core.errors import BillingError, NotFound
 from billing.core.ids import ReceiptId
 from billing.core.money import Dong
+from billing.organizations.domain.receipt_printer import Paper, ReceiptPrinter
 from billing.organizations.domain.rights import Right
+from billing.organizations.service.receipt_printers import find_printer
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.domain.receipt import Direction, ReceiptState
 from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
@@ -36,18 +37,8 @@ from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
 _EMPTY = Form()
-_HEIGHTS = (120, 150, 200, 250, 300, 400)
-"""Heights of the 80 mm page in mm for which print.css has a named page."""
 _FIXED_MM, _ROW_MM = 118, 5
 _COST_GROUPS = frozenset(map(str, range(1, 20)))
-
-
-class Paper(StrEnum):
-    """A size of paper."""
-
-    ROLL = "80mm"
-    A5 = "a5"
-    A4 = "a4"
 
 
 async def get_receipt(request: web.Request) -> web.Response:
@@ -79,7 +70,7 @@ async def get_paper(request: web.Request) -> web.Response:
         issued_at=datetime.fromisoformat(form.issued_at),
         words=write_in_words(Dong(form.amount)),
         qr=qr_svg(_address(request, form), title=form.number),
-        height=_height(form),
+        height=await _height(request, form),
         paper=paper.value,
         may_print=current(request).caller.has(Right.COLLECT),
         slips=[(slip, slip_group(slip)) for slip in form.slips],
@@ -118,6 +109,7 @@ async def _page(
     session = current(request)
     found = await find_receipt(app_state(request).context, session.caller.organization_id, receipt_id)
     may_void_here = session.caller.has(Right.COLLECT)
+    own = (await _printer(request)).paper
     is_voidable = found.receipt.state is ReceiptState.VALID and found.receipt.direction is Direction.IN
     return render(
         request,
@@ -125,7 +117,7 @@ async def _page(
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         receipt=found.receipt,
         printed=None if found.printed is None else read_printed(found.printed),
-        papers=[paper.value for paper in Paper],
+        papers=sorted((each.value for each in Paper), key=lambda each: each != own.value),
         is_voidable=is_voidable and (may_void_here or session.caller.has(Right.VOID_RECEIPT)),
         void_address="void" if session.caller.has(Right.VOID_RECEIPT) else "void-here",
         may_print=session.caller.has(Right.COLLECT),
@@ -150,10 +142,16 @@ def _address(request: web.Request, form: PrintedForm) -> str:
     return (base + path) or form.number
 
 
-def _height(form: PrintedForm) -> int:
-    """The height of the 80 mm page: a height must be stated, and a long receipt takes a longer page."""
-    needed = _FIXED_MM + _ROW_MM * (len(form.slips) + len(form.parts))
-    return next((height for height in _HEIGHTS if height >= needed), _HEIGHTS[-1])
+async def _height(request: web.Request, form: PrintedForm) -> int:
+    """The height of the 80 mm page: at least that of the desk's printer; a long receipt takes a longer page."""
+    rows = len(form.slips) + len(form.parts) + len(form.guarantees)
+    return (await _printer(request)).page_height(_FIXED_MM + _ROW_MM * rows)
+
+
+async def _printer(request: web.Request) -> ReceiptPrinter:
+    session = current(request)
+    desk_id = None if session.desk is None else session.desk.id
+    return await find_printer(app_state(request).context, session.caller.organization_id, desk_id)
 
 
 def slip_group(slip: PrintedSlip) -> str:
