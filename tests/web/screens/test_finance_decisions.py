@@ -183,3 +183,19 @@ async def test_ticked_transactions_get_an_owner_and_a_due_day(site: Site, clerk:
     assert location(answer) == "/finance/exceptions"
     assert "Phạm Minh Đức" in text_of(await clerk.page("/finance/exceptions?owner=mine"))
     assert 'name="exception"' not in await clerk.page("/finance/exceptions?owner=none")
+
+
+async def test_decided_transactions_are_listed_on_the_day_of_their_decision(site: Site, clerk: Staff) -> None:
+    await open_finance_day(site)
+    page = await clerk.page("/finance/exceptions")
+    exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
+    await clerk.post(f"/finance/exceptions/{exception_id}/decide", action="no_action", version="1", reason="đã trả")
+
+    today = await clerk.page("/finance/exceptions?state=closed")
+    decided = await clerk.page("/finance/reconciliation?view=decided")
+    before = await clerk.page("/finance/reconciliation?view=decided&day=2026-01-05")
+
+    assert exception_id in today
+    assert exception_id in decided
+    assert "Phạm Minh Đức đã quyết định lúc" in text_of(decided)
+    assert exception_id not in before
