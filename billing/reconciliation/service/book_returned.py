@@ -26,8 +26,8 @@ from billing.reconciliation.store.returned_items import (
     ReturnedItem,
     find_booked_outflow,
     find_returned_items,
-    lock_charge,
     read_line_of_payment,
+    return_charge,
 )
 
 
@@ -102,8 +102,8 @@ async def _return_outflow(deciding: Deciding, item: ReturnedItem) -> Effect:
 async def _return_charge(deciding: Deciding, item: ReturnedItem) -> Effect:
     """D bank account · C payment fees."""
     line = await lock_line(deciding)
-    if not await lock_charge(deciding.tx, item.id):
-        raise ActionNotPossible("this charge was taken back", field="items")
+    if not await return_charge(deciding.tx, item.id, by_line=line.id):
+        raise ActionNotPossible("this charge was taken back or returned before", field="items")
     posting = _posting(line, AccountKey(AccountRole.PAYMENT_FEES))
     return await _post(deciding, line, EntryKind.BANK_CHARGE_BOOKED, posting)
 

@@ -29,6 +29,7 @@ from billing.reconciliation.store.decided_lines import (
     read_matchable_line,
 )
 from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
+from billing.reconciliation.store.returned_items import is_returned
 from billing.reconciliation.store.stored_matches import end_matches, lock_matches
 
 NOON = time(5, 0, tzinfo=UTC)
@@ -84,6 +85,9 @@ async def revert_charge(deciding: Deciding, decision: Decision, _decisions: tupl
     match_id = await find_match_of_entry(tx, entry.entry_id)
     if match_id is None or deciding.case.bank_account_id is None:
         raise DecisionFinal("the match of this charge was ended since")
+    [match] = await lock_matches(tx, [match_id])
+    if match.state is not MatchState.LIVE or match.line_id is None or await is_returned(tx, match.line_id):
+        raise DecisionFinal("the bank has returned this charge, or its match was ended since")
     bank = AccountKey(AccountRole.BANK, account_subject(deciding.case.bank_account_id))
     posting = Posting(debit=bank, credit=_FEES, amount=entry.amount)
     entry_id = await post_entry(tx, context, EntryKind.BANK_CHARGE_BOOKED, [posting], actor=deciding.actor)

@@ -96,15 +96,32 @@ async def find_booked_outflow(
     return None if row is None else read_row(BookedOutflow, row)
 
 
+# The state is read again from the locked row; `is_live` of its item would be that of before the lock.
 _LOCK_CHARGE = """
     SELECT match.id FROM match_item AS item
     JOIN match ON match.organization_id = $1 AND match.id = item.match_id
     WHERE item.organization_id = $1 AND item.item_kind = 'statement_line' AND item.item_id = $2 AND item.is_live
-        AND match.rule = 'bank_charge'
+        AND match.rule = 'bank_charge' AND match.state = 'live'
     FOR NO KEY UPDATE OF match
 """
 
+_RETURN_CHARGE = """
+    INSERT INTO returned_charge (organization_id, line_id, returned_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
 
-async def lock_charge(tx: Transaction, line_id: UUID) -> bool:
-    """Lock the match of a booked charge; False where the line is no booked charge any more."""
-    return await tx.fetchval(_LOCK_CHARGE, tx.organization_id, line_id) is not None
+
+async def return_charge(tx: Transaction, line_id: UUID, *, by_line: UUID) -> bool:
+    """Lock the match of a booked charge and record the line that returned it; False if it is taken back or returned."""
+    if await tx.fetchval(_LOCK_CHARGE, tx.organization_id, line_id) is None:
+        return False
+    return await tx.execute(_RETURN_CHARGE, tx.organization_id, line_id, by_line) == "INSERT 0 1"
+
+
+_IS_RETURNED = """
+    SELECT EXISTS (SELECT FROM returned_charge WHERE organization_id = $1 AND line_id = $2)
+"""
+
+
+async def is_returned(tx: Transaction, line_id: UUID) -> bool:
+    """Whether a charge was given back. For a caller that has locked its match."""
+    return bool(await tx.fetchval(_IS_RETURNED, tx.organization_id, line_id))

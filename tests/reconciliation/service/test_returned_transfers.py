@@ -1,5 +1,7 @@
 """Money that left and came back, and money received that the bank took back: what it was for is owed again."""
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +64,14 @@ async def _decide(desk: CashDesk, exception_id: UUID, *items: tuple[ItemKind, UU
         action=DecisionAction.BOOK_RETURN, reason="ngân hàng báo sai tài khoản", version=version, items=items
     )
     await decide_exception(desk.context, ORGANIZATION, exception_id, new, actor=desk.head)
+
+
+async def _outcome(deciding: Awaitable[None]) -> str:
+    try:
+        await deciding
+    except BillingError as refusal:
+        return refusal.code
+    return "decided"
 
 
 async def test_refund_that_the_bank_sends_back_is_owed_again(own: MatchingFlow, desk: CashDesk) -> None:
@@ -176,6 +186,44 @@ async def test_charge_that_the_bank_gives_back_is_no_cost(own: MatchingFlow, des
     await run_matching(desk.context, ORGANIZATION, actor=SYSTEM, rematched=(own.today, own.today))
     assert [(rule, state) for rule, state, _ in await own.matches()] == [("bank_charge", "live"), ("returned", "live")]
     assert await own.balances("payment_fees", "bank") == [0, 0]
+    await assert_books_are_right(desk.context.database)
+
+
+async def test_charge_is_given_back_once_and_stays_booked(own: MatchingFlow, desk: CashDesk) -> None:
+    await own.statement(own.line(-11_000, "PHI DICH VU", "FEE-000001"))
+    charged, _ = await _detect(own, -11_000)
+    new = NewDecision(action=DecisionAction.BOOK_CHARGE, reason="phí tháng", version=1)
+    await decide_exception(desk.context, ORGANIZATION, charged, new, actor=desk.head)
+    [line] = await own.fetch("SELECT id FROM statement_line")
+    charge = (ItemKind.STATEMENT_LINE, line["id"])
+    returns = [own.line(11_000, f"HOAN PHI FEE-000001 LAN {number}", f"FEE-BACK-{number}") for number in (1, 2)]
+    await own.statement(*returns)
+    await own.match()
+    await find_exceptions_once(own.flow.context, ORGANIZATION)
+    found = await own.fetch("SELECT id FROM exception_case WHERE amount = 11000 AND state = 'open' ORDER BY id")
+
+    outcomes = await asyncio.gather(*(_outcome(_decide(desk, row["id"], charge)) for row in found))
+
+    assert sorted(outcomes) == ["action_not_possible", "decided"]
+    assert await own.balances("payment_fees") == [0]
+    with pytest.raises(DecisionFinal, match="returned this charge"):
+        await revert_decision(desk.context, ORGANIZATION, charged, version=2, reason="nhầm dòng", actor=desk.head)
+    await assert_books_are_right(desk.context.database)
+
+
+async def test_two_lines_return_one_refund_once(own: MatchingFlow, desk: CashDesk) -> None:
+    refund_id, code = await _send(desk, await over_pay(own.flow))
+    await own.statement(own.line(-_AMOUNT, f"{code} HOAN TIEN", "FT-OUT-01"))
+    await own.match()
+    await own.statement(*(own.line(_AMOUNT, f"TRA LAI {code}", f"FT-BACK-0{number}") for number in (1, 2)))
+    await own.match()
+    await find_exceptions_once(own.flow.context, ORGANIZATION)
+    found = await own.fetch("SELECT id FROM exception_case WHERE amount = $1 AND reason = 'returned_transfer'", _AMOUNT)
+
+    outcomes = await asyncio.gather(*(_outcome(_decide(desk, row["id"])) for row in found))
+
+    assert sorted(outcomes) == ["action_not_possible", "decided"]
+    assert (await refund_of(desk.context, refund_id)).state is RefundState.RETURNED
     await assert_books_are_right(desk.context.database)
 
 
