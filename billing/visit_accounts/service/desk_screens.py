@@ -152,6 +152,12 @@ async def find_idle_desk(
     )
 
 
+async def list_last_receipts(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> list[DeskReceipt]:
+    """The last receipts of a desk, the newest first: they are compared with the paper after a power cut."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_receipts_of_desk(tx, desk_id, at_most=RECEIPTS_MAX)
+
+
 async def find_waiting(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> list[WaitingCode]:
     """The codes that wait at a desk, the oldest first."""
     async with context.database.transaction(organization_id, read_only=True) as tx:

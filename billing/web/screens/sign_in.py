@@ -29,6 +29,7 @@ from billing.organizations.service.sessions import (
     sign_in,
     sign_out,
 )
+from billing.visit_accounts.service.desk_screens import list_last_receipts
 from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Route
@@ -271,7 +272,9 @@ async def _page(
 async def _pin_page(
     request: web.Request, stored: Session, following: str, *, chosen: UUID | None = None, error: str = ""
 ) -> web.Response:
-    persons = await list_desk_persons(app_state(request).context, stored)
+    context = app_state(request).context
+    persons = await list_desk_persons(context, stored)
+    receipts = await list_last_receipts(context, stored.organization_id, stored.desk.id) if stored.desk else []
     return render(
         request,
         "signin/pin.html",
@@ -280,6 +283,8 @@ async def _pin_page(
         chosen=chosen or stored.person_id,
         error=error,
         next=following,
+        receipts=receipts,
+        has_desk=stored.desk is not None,
     )
 
 
