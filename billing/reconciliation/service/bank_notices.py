@@ -27,6 +27,7 @@ from billing.reconciliation.store.confirmed_lines import (
     read_booked,
     read_confirmed_lines,
 )
+from billing.reconciliation.store.contested_lines import find_contested
 from billing.reconciliation.store.matches import RunStamp
 from providers.contract import Movement, Notice, Outcome, Payer
 from providers.references import is_placeholder
@@ -44,9 +45,10 @@ async def book_confirmed_lines(
     A line whose notice is a duplicate of a matched payment stays open. Raises NoOpenDay, and MatchChanged if a callback
     has reported one of the payments since its line was read.
     """
+    contested = await find_contested(tx, [line.id for line in lines])
     confirmed = [
         line
-        for line in await read_confirmed_lines(tx, [line.id for line in lines])
+        for line in await read_confirmed_lines(tx, [line.id for line in lines if line.id not in contested])
         if not is_placeholder(line.bank_reference)
     ]
     accounts = {name: await context.accounts.find(tx.organization_id, name) for name in {x.account for x in confirmed}}

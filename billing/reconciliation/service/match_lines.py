@@ -42,6 +42,7 @@ from billing.reconciliation.service.matching import (
     write_decided,
     write_reported,
 )
+from billing.reconciliation.store.contested_lines import find_contested
 from billing.reconciliation.store.match_runs import (
     MatchRun,
     count_in_run,
@@ -267,6 +268,9 @@ class _Run:
 
             async def match(tx: Transaction, concerned: Sequence[OpenLine] = concerned) -> _Counts:
                 known = {line.id: line for line in await read_rivals(tx, concerned)}
+                if rule is not MatchRule.BANK_REFERENCE:
+                    contested = await find_contested(tx, list(known))
+                    known = {line_id: line for line_id, line in known.items() if line_id not in contested}
                 candidates = await without_reverted(tx, await find(tx, list(known.values()), self.rules))
                 return await self._decide(tx, candidates, known, rule)
 
@@ -286,6 +290,8 @@ class _Run:
             async def match(tx: Transaction, rule: MatchRule = rule, find: _FindItems = find) -> _Counts:
                 candidates = await without_reverted(tx, await find(tx, self.rules, from_day=from_day))
                 lines = await read_open_lines_of_ids(tx, [each.line_id for each in candidates]) if candidates else []
+                contested = await find_contested(tx, [line.id for line in lines])
+                lines = [line for line in lines if line.id not in contested]
                 return await self._decide(tx, candidates, {line.id: line for line in lines}, rule)
 
             await self._write(match)

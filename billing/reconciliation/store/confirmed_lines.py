@@ -13,15 +13,6 @@ from billing.db.rows import read_row
 # The channel is the account of the code, if it is credited to this bank account for each payment. A provider whose
 # notices carry no bank reference could report the same money later and not be recognised: its lines wait for a person.
 _CONFIRMED = """
-    WITH stated AS MATERIALIZED (
-        SELECT statement.id, statement.bank_account_id, statement.import_id, statement.position, statement.from_day,
-            statement.to_day, statement.continues IS NOT NULL OR EXISTS (SELECT FROM bank_statement AS later
-                WHERE later.organization_id = $1 AND later.continues = statement.id) AS is_linked
-        FROM bank_statement AS statement
-        JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = statement.import_id
-            AND import.state = 'active' AND NOT import.is_intraday
-        WHERE statement.organization_id = $1
-    )
     SELECT line.id, line.key, account.name AS account, line.amount, line.booked_on, line.occurred_at,
         line.bank_reference, coalesce(text.text, '') AS text, coalesce(text.counterparty_name, '') AS payer_name,
         coalesce(text.counterparty_account, '') AS payer_account, coalesce(text.counterparty_bank, '') AS payer_bank
@@ -44,17 +35,6 @@ _CONFIRMED = """
                 ORDER BY payment.id DESC LIMIT 50
             ) AS recent
             WHERE recent.provider_account_id = account.id AND recent.bank_reference = '')
-        -- Another statement of the day does not have the line: it may have it with another text and reference, as two
-        -- exports of one bank do. Statements of a day that continue each other are exempt.
-        AND NOT EXISTS (
-            SELECT FROM stated AS own
-            JOIN stated AS other ON other.bank_account_id = own.bank_account_id AND other.id <> own.id
-                AND line.booked_on BETWEEN other.from_day AND other.to_day AND NOT (own.is_linked AND other.is_linked)
-            WHERE own.bank_account_id = line.bank_account_id AND own.import_id = line.import_id
-                AND own.position = line.position
-                AND NOT EXISTS (SELECT FROM repeated_line AS repeated WHERE repeated.organization_id = $1
-                    AND repeated.line_id = line.id AND repeated.import_id = other.import_id
-                    AND repeated.position = other.position))
         -- A payment under this code waits for its line, and this line may be it with another amount: none is booked. A
         -- standing code is paid many times; there only an equal amount or an equal reference is ambiguous.
         AND NOT EXISTS (

@@ -1,5 +1,7 @@
 """Two statements of the same days in different forms: no money is booked twice."""
 
+from datetime import timedelta
+
 import pytest
 
 from billing.reconciliation.service.import_statement import import_statement
@@ -52,3 +54,22 @@ async def test_line_that_a_longer_statement_repeats_is_booked(own: MatchingFlow)
     await _state_again(own, paid, own.line(7_000, "CHUYEN TIEN", "FT-Y", days=1))
 
     assert (await own.match()).booked == 1
+
+
+async def test_credit_that_another_export_states_differently_is_not_a_second_payout(own: MatchingFlow) -> None:
+    """Two payouts of one amount: the second export of the first credit is not the second payout."""
+    for number in range(2):
+        started = await own.flow.start_intent(f"LK{number}")
+        await own.flow.deliver(own.flow.notice(f"T{number}", f"{started.code} VIEN PHI", bank_reference=""))
+    credit = own.line(OWED, "THANH TOAN NGAY 1", "PO1")
+    await own.report(own.report_row("T0", OWED, paid_out_on=own.today))
+    await own.statement(credit)
+    await own.match()
+
+    await own.report(own.report_row("T1", OWED, paid_out_on=own.today - timedelta(days=1)))
+    await _state_again(own, own.line(OWED, "TT 1", "000PO1"))
+    await own.match()
+
+    assert [rule for rule, _, _ in await own.matches() if rule == "payout"] == ["payout"]
+    assert await own.balances("bank", "clearing") == [OWED, OWED]
+    await assert_books_are_right(own.flow.context.database)
