@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_CARD_SHOWN_FIRST, _CARD_SHOWN_LAST = 5, 4
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedSlip:
@@ -106,13 +104,3 @@ def read_printed(document: Mapping[str, Any]) -> PrintedForm:
 
 def _read_slip(slip: Mapping[str, Any]) -> PrintedSlip:
     return PrintedSlip(**{**slip, "cost_groups": tuple(str(group) for group in slip["cost_groups"])})
-
-
-def mask_card(code: str) -> str:
-    """The number of an insurance card as receipts show it: `GD 4 17 •••••• 2291`. A short code is hidden whole."""
-    if not code:
-        return ""
-    hidden = len(code) - _CARD_SHOWN_FIRST - _CARD_SHOWN_LAST
-    if hidden < 1:
-        return "•" * len(code)
-    return f"{code[:2]} {code[2]} {code[3:_CARD_SHOWN_FIRST]} {'•' * hidden} {code[-_CARD_SHOWN_LAST:]}"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from billing.core.ids import ReceiptId
 from billing.db.database import Transaction
+from billing.visit_accounts.domain.desk_visit import mask_card
 from billing.visit_accounts.domain.receipt import Receipt
-from billing.visit_accounts.domain.receipt_print import mask_card
 
 # The amounts of a slip are sums of lines, rounded once; the patient's are the whole đồng that were requested.
 _HEAD = """

@@ -1,0 +1,61 @@
+"""Papers as a browser prints them: each on one page of its own size, with no button and no link on it."""
+
+import re
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.web.screens.live import live_visit
+from tests.web.screens.morning import staffed
+from tests.web.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_MEDIA_BOX = re.compile(rb"/MediaBox\s*\[\s*0\s+0\s+([0-9.]+)\s+([0-9.]+)\s*\]")
+_PAGE = re.compile(rb"/Type\s*/Page\b")
+_POINTS_OF_MM = 72 / 25.4
+
+
+async def test_each_paper_is_one_page_of_its_size(browser: Browser, site: Site) -> None:
+    async with staffed(site) as morning:
+        await morning.open()
+        visit = await live_visit(morning, state="performed")
+        receipt = await visit.advance(136_000)
+        papers = {
+            f"/print/receipts/{receipt['id']}/80mm": (80, 150),
+            f"/print/receipts/{receipt['id']}/a5": (148, 210),
+            f"/print/receipts/{receipt['id']}/a4": (210, 297),
+            f"/print/visits/{visit.id}/statement": (297, 210),
+        }
+        context = await browser.new_context(locale="vi-VN")
+        await context.add_cookies([{"name": "vienphi", "value": morning.cashier.cookie, "url": site.address}])
+        page = await context.new_page()
+        found = {}
+        for path in papers:
+            await page.goto(site.address + path)
+            assert await page.locator(".no-print").is_visible(), path
+            await page.emulate_media(media="print")
+            assert not await page.locator(".no-print").is_visible(), path
+            printed = await page.pdf(prefer_css_page_size=True)
+            await page.emulate_media(media="null")
+            box = _MEDIA_BOX.search(printed)
+            assert box, path
+            found[path] = (len(_PAGE.findall(printed)), *(round(float(each) / _POINTS_OF_MM) for each in box.groups()))
+        await context.close()
+
+    assert found == {path: (1, *size) for path, size in papers.items()}
+
+
+async def test_training_hospital_prints_a_watermark(browser: Browser, site: Site) -> None:
+    await site.as_owner("UPDATE organization SET is_training = true WHERE id = 1")
+    async with staffed(site) as morning:
+        await morning.open()
+        receipt = await morning.take(50_000)
+        context = await browser.new_context(locale="vi-VN")
+        await context.add_cookies([{"name": "vienphi", "value": morning.cashier.cookie, "url": site.address}])
+        page = await context.new_page()
+        await page.goto(f"{site.address}/print/receipts/{receipt['id']}/a5")
+        content = await page.evaluate("getComputedStyle(document.querySelector('.paper'), '::before').content")
+        await context.close()
+
+    assert "TẬP HUẤN" in content
