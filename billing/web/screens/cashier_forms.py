@@ -32,6 +32,19 @@ from billing.web.screens.forms import Form, form_errors, idempotent_request, rea
 from billing.web.screens.rendering import is_fragment, see_other
 from billing.web.screens.session import current
 
+
+class CardIncomplete(InvalidValue):
+    """A card payment names its terminal and the approval code that the terminal printed."""
+
+    code = "card_incomplete"
+
+
+class AmountNeeded(InvalidValue):
+    """A part of a collection, or an advance, states its amount."""
+
+    code = "amount_needed"
+
+
 _ADVANCE_PATHS = ("/advance", "/standing-code")
 
 
@@ -98,7 +111,7 @@ async def _collect(sent: _Sent) -> PageChoice:
     method = form.text("method")
     card = _card(sent) if method in ("card", "mixed") else None
     if method == "mixed" and card is not None and card.amount is None:
-        raise InvalidValue("enter what the card pays", field="card_amount")
+        raise AmountNeeded("enter what the card pays", field="card_amount")
     request_id, invoice_id = sent.id_of("request_id"), sent.id_of("invoice_id")
     collection = DeskCollection(
         visit_id=sent.visit_id,
@@ -126,7 +139,7 @@ async def _issue(sent: _Sent) -> PageChoice:
 async def _take_advance(sent: _Sent) -> PageChoice:
     amount = sent.amount("amount")
     if not amount:
-        raise InvalidValue("enter the amount of the advance", field="amount")
+        raise AmountNeeded("enter the amount of the advance", field="amount")
     by_card = sent.form.text("method") == "card"
     collection = DeskCollection(
         visit_id=sent.visit_id,
@@ -207,9 +220,9 @@ async def _put_away(sent: _Sent) -> PageChoice:
 def _card(sent: _Sent) -> CardPayment:
     terminal_id, approval_code = sent.id_of("terminal_id"), sent.form.text("approval_code")
     if terminal_id is None:
-        raise InvalidValue("choose the card terminal", field="terminal_id")
+        raise CardIncomplete("choose the card terminal", field="terminal_id")
     if not approval_code:
-        raise InvalidValue("enter the approval code that the terminal printed", field="approval_code")
+        raise CardIncomplete("enter the approval code that the terminal printed", field="approval_code")
     return CardPayment(terminal_id=terminal_id, approval_code=approval_code, amount=sent.amount("card_amount"))
 
 

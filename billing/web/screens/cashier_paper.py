@@ -35,6 +35,13 @@ from billing.web.screens.forms import Form, FormError, form_errors, idempotent_r
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
+
+class PaperIncomplete(InvalidValue):
+    """A paper receipt has a number, a time and one visit."""
+
+    code = "paper_incomplete"
+
+
 _ADDRESS = "/desk/paper"
 _SHOWN = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -109,11 +116,11 @@ async def _paper(request: web.Request, form: Form) -> PaperReceipt:
         facility_codes=caller.facility_codes,
     )
     if found.only is None:
-        raise InvalidValue("no single visit has this code; enter the visit code or scan the card", field="visit")
+        raise PaperIncomplete("no single visit has this code; enter the visit code or scan the card", field="visit")
     amount = dong(form.dong("amount"), field="amount")
     number = form.text("number")
     if not number.isdigit():
-        raise InvalidValue("choose the number of the paper", field="number")
+        raise PaperIncomplete("choose the number of the paper", field="number")
     return PaperReceipt(
         number=int(number),
         issued_at=_time(form.text("issued_at")),
@@ -130,7 +137,7 @@ def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=VIETNAM)
     except ValueError:
-        raise InvalidValue("enter day and time as they stand on the paper", field="issued_at") from None
+        raise PaperIncomplete("enter day and time as they stand on the paper", field="issued_at") from None
 
 
 async def _rejected(request: web.Request, form: Form, error: BillingError) -> web.Response:

@@ -147,6 +147,7 @@ async def test_card_slip_is_recorded_with_its_terminal(day: DeskDay) -> None:
     )
 
     assert without.status_code == 422
+    assert "Chọn máy POS và nhập mã chuẩn chi" in text_of(without.text)
     words = text_of(await day.staff.page(location(mixed)))
     assert "Cà thẻ (POS) 30.000" in words
     assert "Tiền mặt 70.000" in words
