@@ -111,12 +111,21 @@ async def show_code(
 
 
 async def show_visit(
-    context: Context, organization_id: OrganizationId, desk_id: DeskId, shown: Shown, *, actor: Actor
+    context: Context,
+    organization_id: OrganizationId,
+    desk_id: DeskId,
+    shown: Shown,
+    *,
+    actor: Actor,
+    replaces: bool = True,
 ) -> None:
-    """Show a visit with what is to be collected on the customer display, or nobody."""
+    """Show a visit with what is to be collected on the customer display, or nobody.
+
+    Where it `replaces` no other visit, it only renews what is shown of the same one.
+    """
     person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
-        is_new = await show_on_screen(tx, desk_id, shown, shown_by=person, at=context.clock())
+        is_new = await show_on_screen(tx, desk_id, shown, shown_by=person, at=context.clock(), replaces=replaces)
     if is_new:
         context.publish_change(organization_id)
 

@@ -29,14 +29,17 @@ _SHOW = """
         shown_at = excluded.shown_at
     WHERE (desk_screen.visit_id, desk_screen.intent_id, desk_screen.amount)
         IS DISTINCT FROM (excluded.visit_id, excluded.intent_id, excluded.amount)
+        AND ($8 OR desk_screen.visit_id = excluded.visit_id)
     RETURNING version
 """
 
 
-async def show_on_screen(tx: Transaction, desk_id: DeskId, shown: Shown, *, shown_by: PersonId, at: datetime) -> bool:
-    """Write what a desk shows; False where it shows this already."""
+async def show_on_screen(
+    tx: Transaction, desk_id: DeskId, shown: Shown, *, shown_by: PersonId, at: datetime, replaces: bool = True
+) -> bool:
+    """Write what a desk shows; False where it shows this already, or another visit that this one does not replace."""
     version = await tx.fetchval(
-        _SHOW, tx.organization_id, desk_id, shown.visit_id, shown.intent_id, shown.amount, shown_by, at
+        _SHOW, tx.organization_id, desk_id, shown.visit_id, shown.intent_id, shown.amount, shown_by, at, replaces
     )
     return version is not None
 

@@ -112,17 +112,21 @@ async def render_pay(request: web.Request, visit_id: VisitId, page: PageChoice, 
     """The pay panel of a visit with the totals; the whole page where the panel is in another state than is known."""
     view = await _read_view(request, visit_id, page)
     if known in ("", view.panel.state.value):
-        return render_fragment(request, "cashier/pay_fragment.html", **await _values(request, view, page))
-    response = await render_visit(request, visit_id, page)
+        values = await _values(request, view, page, is_opened=False)
+        return render_fragment(request, "cashier/pay_fragment.html", **values)
+    response = await render_visit(request, visit_id, page, is_opened=False)
     response.headers["HX-Retarget"] = "#work"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
 
 
 async def render_visit(
-    request: web.Request, visit_id: VisitId, page: PageChoice, *, push: bool = False
+    request: web.Request, visit_id: VisitId, page: PageChoice, *, push: bool = False, is_opened: bool = True
 ) -> web.Response:
-    """The page of a visit. `push`: the browser shows the address of the visit."""
+    """The page of a visit. `push`: the browser shows the address of the visit.
+
+    Where it `is_opened`, the customer display shows it; a page that renews itself never replaces another visit there.
+    """
     app, organization_id, desk = app_state(request), current(request).caller.organization_id, desk_of(request)
     view = await _read_view(request, visit_id, page)
     waiting = await find_waiting(app.context, organization_id, desk.id)
@@ -134,7 +138,7 @@ async def render_visit(
         searched="",
         visit_id=str(visit_id),
         waiting=waiting_rows(waiting, now=app.context.clock()),
-        **await _values(request, view, page),
+        **await _values(request, view, page, is_opened=is_opened),
     )
     if push:
         response.headers["HX-Push-Url"] = _address(view, page)
@@ -152,11 +156,11 @@ async def _read_view(request: web.Request, visit_id: VisitId, page: PageChoice) 
     )
 
 
-async def _values(request: web.Request, view: DeskView, page: PageChoice) -> dict[str, Any]:
+async def _values(request: web.Request, view: DeskView, page: PageChoice, *, is_opened: bool) -> dict[str, Any]:
     """What the templates of a visit need; the visit is shown on the customer display."""
     app, language = app_state(request), language_of(request)
     code = await _shown_code(request, view)
-    await _show_customer(request, view)
+    await _show_customer(request, view, is_opened=is_opened)
     return {
         "view": view,
         "panel": view.panel,
@@ -243,7 +247,7 @@ async def _terminals(request: web.Request, view: DeskView, page: PageChoice) -> 
     return await list_card_terminals(app_state(request).context, current(request).caller.organization_id)
 
 
-async def _show_customer(request: web.Request, view: DeskView) -> None:
+async def _show_customer(request: web.Request, view: DeskView, *, is_opened: bool) -> None:
     """Show the visit on the customer display: the amount of its code, else what is to be collected."""
     session, desk, panel = current(request), desk_of(request), view.panel
     code = panel.code
@@ -255,4 +259,5 @@ async def _show_customer(request: web.Request, view: DeskView) -> None:
         desk.id,
         Shown(visit_id=view.account.visit_id, intent_id=None if code is None else code.id, amount=amount),
         actor=session.caller.actor,
+        replaces=is_opened,
     )

@@ -102,6 +102,9 @@ async def test_the_customer_display_shows_a_short_name_and_the_amount(desk: Cash
     screen = await find_customer_screen(desk.context, ORGANIZATION, desk.desk_id)
     assert (screen.who, screen.amount, screen.desk) == ("Nguyễn V. An – 1958", 100_000, "Quầy 1")
     assert await versions(desk) == before + 1
+    other = Shown(visit_id=await order_visit(desk.context, "LK0002"), amount=Dong(1))
+    await show_visit(desk.context, ORGANIZATION, desk.desk_id, other, actor=desk.cashier, replaces=False)
+    assert (await find_customer_screen(desk.context, ORGANIZATION, desk.desk_id)).visit_id == visit_id
     await show_visit(desk.context, ORGANIZATION, desk.desk_id, Shown(), actor=desk.cashier)
     assert (await find_customer_screen(desk.context, ORGANIZATION, desk.desk_id)).who == ""
 

@@ -24,3 +24,8 @@ for (const name of ["pageshow", "htmx:afterRequest"]) {
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.querySelector(".errors[tabindex]")?.focus();
 });
+// An element that is refreshed by itself takes its request with it when it leaves the page: a late answer would replace
+// the next patient's panel.
+document.addEventListener("htmx:beforeCleanupElement", ({ target }) => {
+  if (target instanceof Element && target.matches("[hx-get][hx-trigger]")) htmx.trigger(target, "htmx:abort");
+});
