@@ -141,10 +141,13 @@ async def _take_advance(sent: _Sent) -> PageChoice:
     if not amount:
         raise AmountNeeded("enter the amount of the advance", field="amount")
     by_card = sent.form.text("method") == "card"
+    # The whole of what was requested pays the request; another amount is an advance of its own.
+    request_id = sent.id_of("advance_request") if amount == sent.amount("requested") else None
     collection = DeskCollection(
         visit_id=sent.visit_id,
         shown_due=amount,
-        advance=amount,
+        request_id=None if request_id is None else DepositRequestId(request_id),
+        advance=amount if request_id is None else None,
         tendered=None if by_card else sent.amount("given"),
         card=_card(sent) if by_card else None,
     )
@@ -236,7 +239,7 @@ async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoi
         app_state(request).context,
         caller.organization_id,
         visit_id,
-        request_id=sent.id_of("request_id"),
+        request_id=sent.id_of("request_id") or sent.id_of("advance_request"),
         invoice_id=sent.id_of("invoice_id"),
         facility_codes=caller.facility_codes,
     )

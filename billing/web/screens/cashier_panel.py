@@ -17,10 +17,11 @@ from billing.core.ids import DeskId, IntentId, VisitId
 from billing.core.list_slice import ListSlice
 from billing.core.money import NOTHING
 from billing.organizations.domain.sessions import SessionDesk
-from billing.visit_accounts.domain.deposit_request import DepositProposal
+from billing.payments.domain.deposit import RequestKind
+from billing.visit_accounts.domain.deposit_request import DepositProposal, ListedRequest
 from billing.visit_accounts.domain.desk_panel import PanelState
 from billing.visit_accounts.service.card_batches import list_card_terminals
-from billing.visit_accounts.service.deposit_requests import find_proposal
+from billing.visit_accounts.service.deposit_requests import find_proposal, list_requests
 from billing.visit_accounts.service.desk_screens import find_desk_versions, find_waiting, show_visit
 from billing.visit_accounts.service.desk_search import VisitQueue, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
@@ -221,9 +222,10 @@ async def _code_of(request: web.Request, intent_id: IntentId) -> ShownCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvancePanel:
-    """What the panel of an advance shows: the proposal, and the standing code if the visit has one."""
+    """What the panel of an advance shows: the proposal, the oldest open request, the standing code if there is one."""
 
     proposal: DepositProposal
+    request: ListedRequest | None
     code: ShownCode | None
 
 
@@ -235,8 +237,11 @@ async def _advance(request: web.Request, view: DeskView, page: PageChoice) -> Ad
     wanted = IntentFilter(ma_lk=view.account.ma_lk)
     intents = await list_intents(context, organization_id, ListSlice(limit=CODES_MAX), wanted)
     standing = [each for each in intents if each.visit_id == visit_id and each.is_standing and each.is_collecting]
+    requests = await list_requests(context, organization_id, ListSlice(limit=CODES_MAX), visit_id=visit_id)
+    waiting = [each for each in requests if each.kind is RequestKind.ADVANCE and each.remaining > 0]
     return AdvancePanel(
         proposal=await find_proposal(context, organization_id, visit_id),
+        request=waiting[-1] if waiting else None,
         code=await _code_of(request, standing[0].id) if standing else None,
     )
 

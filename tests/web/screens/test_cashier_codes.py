@@ -243,3 +243,24 @@ async def test_other_ids_in_a_form_are_unknown(day: DeskDay) -> None:
             f"/desk/visits/{visit_id}/{path}", due="100000", method="cash", request_id=str(row["deposit_request_id"])
         )
         assert answer.status_code == 404, path
+
+
+async def test_requested_advance_is_shown_and_paid(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    wanted = await day.site.client.post(f"/v1/visits/{visit_id}/deposit-requests", json={"amount": 2_000_000})
+    address = f"/desk/visits/{visit_id}"
+    page = await day.staff.page(f"{address}/deposit")
+    assert "Yêu cầu tạm ứng lúc" in text_of(page)
+
+    taken = await day.staff.post(
+        f"{address}/advance",
+        amount="2.000.000",
+        method="cash",
+        advance_request=hidden(page, "advance_request"),
+        requested=hidden(page, "requested"),
+    )
+
+    assert "Đã thanh toán lần này 2.000.000 đ" in text_of(await day.staff.page(location(taken)))
+    found = await day.site.read(f"/v1/deposit-requests/{wanted.json()['id']}")
+    assert (found["state"], found["received"]) == ("paid", 2_000_000)
