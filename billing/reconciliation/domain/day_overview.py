@@ -76,11 +76,21 @@ class BridgeLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayBridge:
+    """The bridge from ledger to bank at the end of a day.
+
+    `residual` is the part that no item explains, in đồng; None where a statement is missing.
+    """
+
+    lines: tuple[BridgeLine, ...]
+    residual: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayOverview:
     """A day of reconciliation. `ledger` is the movement of the bank accounts in the books, in đồng.
 
-    `state` is None for a day without an entry. `residual` is the part that no item explains; None where a statement
-    is missing.
+    `state` is None for a day without an entry.
     """
 
     day: date
@@ -89,8 +99,6 @@ class DayOverview:
     bank: BankTotal
     last_import: LastImport | None
     ledger: int
-    bridge: tuple[BridgeLine, ...]
-    residual: int | None
     reasons: tuple[ReasonCount, ...]
     decided_count: int
 

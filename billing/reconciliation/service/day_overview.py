@@ -14,7 +14,7 @@ from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountRole, DayState
 from billing.ledger.store.balances import read_balances
 from billing.ledger.store.days import read_day
-from billing.reconciliation.domain.day_overview import BankAccountName, BridgeLine, DayOverview
+from billing.reconciliation.domain.day_overview import BankAccountName, BridgeLine, DayBridge, DayOverview
 from billing.reconciliation.domain.day_result import AccountDay, AccountKind
 from billing.reconciliation.service.day_results import compute_results
 from billing.reconciliation.store.day_overview import (
@@ -48,13 +48,8 @@ async def read_day_overview(
 ) -> DayOverview:
     """The totals of a day, of all bank accounts or of one. Raises NotFound for a bank account of nobody here."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        accounts = [each.id for each in await read_bank_account_names(tx)]
-        if bank_account_id is not None:
-            if bank_account_id not in accounts:
-                raise NotFound("no such bank account", field="account")
-            accounts = [bank_account_id]
+        accounts = await _accounts(tx, bank_account_id)
         opened = await read_day(tx, day)
-        results = await _results(tx, day, None if opened is None else opened.state, accounts)
         return DayOverview(
             day=day,
             state=None if opened is None else opened.state,
@@ -62,11 +57,33 @@ async def read_day_overview(
             bank=await read_bank_total(tx, day, accounts),
             last_import=await read_last_import(tx, day, accounts),
             ledger=await _moved(tx, day, accounts),
-            bridge=_bridge(results),
-            residual=_residual(results),
             reasons=tuple(await count_open(tx, day)),
             decided_count=await count_decided(tx, day),
         )
+
+
+async def read_day_bridge(
+    context: Context, organization_id: OrganizationId, day: date, *, bank_account_id: UUID | None = None
+) -> DayBridge:
+    """The bridge at the end of a day. It reads every line since the last closed day: a page loads it after its rows.
+
+    Raises NotFound for a bank account of nobody here.
+    """
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        accounts = await _accounts(tx, bank_account_id)
+        opened = await read_day(tx, day)
+        results = await _results(tx, day, None if opened is None else opened.state, accounts)
+    return DayBridge(lines=_bridge(results), residual=_residual(results))
+
+
+async def _accounts(tx: Transaction, bank_account_id: UUID | None) -> list[UUID]:
+    """The bank accounts of a page. Raises NotFound."""
+    accounts = [each.id for each in await read_bank_account_names(tx)]
+    if bank_account_id is None:
+        return accounts
+    if bank_account_id not in accounts:
+        raise NotFound("no such bank account", field="account")
+    return [bank_account_id]
 
 
 async def _results(

@@ -34,7 +34,7 @@ from billing.web.screens.finance.prices import (
     post_price_list_activation,
     post_price_list_discard,
 )
-from billing.web.screens.finance.reconciliation import get_reconciliation
+from billing.web.screens.finance.reconciliation import get_bridge, get_reconciliation
 from billing.web.screens.finance.reports import get_report, get_report_file, get_reports
 from billing.web.screens.finance.statements import (
     get_statement_form,
@@ -84,6 +84,7 @@ def _wrong(request: web.Request, text: str) -> web.Response:
 FINANCE_SCREENS = (
     _organization_route("GET", "/finance", get_dashboard, Right.READ_BOOKS),
     _organization_route("GET", "/finance/reconciliation", get_reconciliation, Right.READ_BOOKS),
+    _organization_route("GET", "/finance/reconciliation/bridge", get_bridge, Right.READ_BOOKS),
     _organization_route("GET", "/finance/statements", get_statements, Right.READ_BOOKS),
     _organization_route("GET", "/finance/statements/new", get_statement_form, Right.RECONCILE),
     _organization_route("POST", "/finance/statements/preview", post_statement_preview, Right.RECONCILE),

@@ -11,7 +11,7 @@ from billing.payments.domain.exception import ExceptionReason, ExceptionState
 from billing.reconciliation.domain.exception_case import DecisionAction
 from billing.reconciliation.domain.target_proposals import TargetReason
 from billing.reconciliation.domain.work_list import WorkFilter
-from billing.reconciliation.service.day_overview import list_bank_accounts, read_day_overview
+from billing.reconciliation.service.day_overview import list_bank_accounts, read_day_bridge, read_day_overview
 from billing.reconciliation.service.find_exceptions import find_exceptions_once
 from billing.reconciliation.service.work_list import count_work, find_booked_work, find_targets, find_work, list_work
 from tests.conftest import DatabaseAddress
@@ -127,8 +127,9 @@ async def test_totals_of_a_day_differ_by_what_nobody_decided(own: MatchingFlow, 
     assert (overview.bank.count, overview.bank.net, overview.bank.matched) == (2, OWED + 77_000, 1)
     assert (overview.ledger, overview.difference, overview.bank.undecided_amount) == (OWED, 77_000, 77_000)
     assert [(each.reason, each.amount) for each in overview.reasons] == [(ExceptionReason.BANK_ONLY, 77_000)]
-    assert [(each.kind, each.amount) for each in overview.bridge] == [("line_unmatched", 77_000)]
-    assert (overview.residual, overview.is_clean) == (0, False)
+    bridge = await read_day_bridge(own.flow.context, ORGANIZATION, day)
+    assert [(each.kind, each.amount) for each in bridge.lines] == [("line_unmatched", 77_000)]
+    assert (bridge.residual, overview.is_clean) == (0, False)
     assert overview.last_import is not None
 
 
@@ -138,9 +139,12 @@ async def test_day_is_clean_once_everything_is_matched(own: MatchingFlow) -> Non
     await own.statement(own.line(OWED, f"{started.code} VIEN PHI", "FT-T1"))
     await own.match()
 
-    overview = await read_day_overview(own.flow.context, ORGANIZATION, business_date(own.flow.context.clock()))
+    day = business_date(own.flow.context.clock())
 
-    assert (overview.difference, overview.residual, overview.is_clean) == (0, 0, True)
+    overview = await read_day_overview(own.flow.context, ORGANIZATION, day)
+    bridge = await read_day_bridge(own.flow.context, ORGANIZATION, day)
+
+    assert (overview.difference, bridge.residual, overview.is_clean) == (0, 0, True)
 
 
 async def test_day_without_an_entry_has_empty_totals(own: MatchingFlow) -> None:
@@ -150,7 +154,8 @@ async def test_day_without_an_entry_has_empty_totals(own: MatchingFlow) -> None:
 
     overview = await read_day_overview(context, ORGANIZATION, day, bank_account_id=account.id)
 
-    assert (overview.state, overview.bank.count, overview.ledger, overview.residual) == (None, 0, 0, None)
+    bridge = await read_day_bridge(context, ORGANIZATION, day)
+    assert (overview.state, overview.bank.count, overview.ledger, bridge.residual) == (None, 0, 0, None)
     with pytest.raises(NotFound):
         await read_day_overview(context, ORGANIZATION, day, bank_account_id=UUID(int=5))
 

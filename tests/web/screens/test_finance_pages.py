@@ -15,6 +15,7 @@ from tests.web.staff import signed_in, text_of
 PAGES = (
     "/finance",
     "/finance/reconciliation",
+    "/finance/reconciliation/bridge",
     "/finance/statements",
     "/finance/exceptions",
     "/finance/traces",

@@ -1,6 +1,7 @@
 """Reconciliation of a day: three totals, the rows that wait for a person, and the bridge from ledger to bank.
 
-GET /finance/reconciliation   ?day, ?account, ?reason, ?view (open, decided), ?after, ?q, ?done
+GET /finance/reconciliation          ?day, ?account, ?reason, ?view (open, decided), ?after, ?q, ?done
+GET /finance/reconciliation/bridge   ?day, ?account
 
 `decisions.py` has the forms of the rows. Source: docs/ux.md, Finance.
 """
@@ -10,7 +11,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from billing.organizations.domain.rights import Right
-from billing.reconciliation.service.day_overview import list_bank_accounts, read_day_overview
+from billing.reconciliation.service.day_overview import list_bank_accounts, read_day_bridge, read_day_overview
 from billing.reconciliation.service.work_list import list_work
 from billing.web.app_state import app_state
 from billing.web.screens.finance.last_decision import find_last_decision
@@ -54,3 +55,13 @@ async def get_reconciliation(request: web.Request) -> web.Response:
         may_close=caller.has(Right.CLOSE_DAY),
         here_path=f"{PATH}?{query_of(kept, day=day)}",
     )
+
+
+async def get_bridge(request: web.Request) -> web.Response:
+    """The bridge from ledger to bank of a day, which its page loads after the rows."""
+    given = read_given(request, "day", "account")
+    day, account_id = read_page_day(request, given), read_uuid(given, "account")
+    bridge = await read_day_bridge(
+        app_state(request).context, current(request).caller.organization_id, day, bank_account_id=account_id
+    )
+    return render(request, "finance/bridge.html", bridge=bridge, day=day)
