@@ -28,6 +28,7 @@ from billing.reconciliation.domain.month_closing import (
 )
 from billing.reconciliation.service.close_day import find_certificate
 from billing.reconciliation.service.close_month import close_month, find_month_certificate, list_months
+from tests.cli.commands import call, called
 from tests.clock import StandingClock
 from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
@@ -210,3 +211,22 @@ async def test_certificate_is_checked_with_those_of_its_days(
     with pytest.raises(verify_month.Refused):
         verify_month.verify(text, [day], "0" * 64)
     await assert_books_are_right(flow.context.database)
+
+
+async def test_commands_close_a_month_and_write_its_certificate(
+    flow: PaymentFlow, clock: StandingClock, month: date, database: DatabaseAddress, tmp_path: Path
+) -> None:
+    """A command has its own event loop, so it runs in a thread."""
+    file, settings = tmp_path / "month.json", {"VIENPHI_DATABASE_URL": database.app_url}
+    named = (f"{month:%Y-%m}", "--organization", str(flow.hospital.organization_id))
+    await _close_its_day(flow, clock, month)
+    incomplete = await asyncio.to_thread(call, "ledger", "close-month", *named, **settings)
+    await state(flow, Line(amount=5, day=last_day_of(month)), opening=OWED)
+
+    printed = await asyncio.to_thread(called, "ledger", "close-month", *named, **settings)
+    await asyncio.to_thread(called, "ledger", "month-certificate", *named, "--output", str(file), **settings)
+
+    assert (incomplete.exit_code, "covers" in incomplete.stderr) == (1, True)
+    assert printed.startswith(f"closed {month:%Y-%m}: 1 days, ")
+    day = (await find_certificate(flow.context, flow.hospital.organization_id, month.replace(day=10))).decode()
+    assert verify_month.verify(file.read_text(), [day])["content"]["month"] == f"{month:%Y-%m-%d}"
