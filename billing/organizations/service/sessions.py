@@ -13,7 +13,7 @@ from uuid import UUID
 
 from billing.core.actor import Actor, ActorKind
 from billing.core.clock import VIETNAM, business_date
-from billing.core.errors import BillingError, NotFound
+from billing.core.errors import BillingError, NotFound, Refused
 from billing.core.ids import DeskId, OrganizationId, PersonId
 from billing.db.context import Context
 from billing.db.database import Transaction
@@ -39,6 +39,7 @@ from billing.organizations.store.sessions import (
 from billing.organizations.store.sign_in_accounts import (
     count_password_attempt,
     count_pin_attempt,
+    read_facility_codes,
     read_pin_attempts,
     reset_password_attempts,
     reset_pin_attempts,
@@ -68,6 +69,12 @@ class PinRejected(BillingError):
     def __init__(self, detail: str, *, attempts_left: int) -> None:
         super().__init__(detail, field="pin")
         self.attempts_left = attempts_left
+
+
+class DeskNotAllowed(Refused):
+    """The account is limited to other facilities than that of the desk."""
+
+    code = "desk_not_allowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +141,8 @@ async def sign_in(
 ) -> str:
     """Open a session with a login name and a password; returns the value of its cookie.
 
-    Raises SignInRejected, NotFound for an unknown desk.
+    Raises SignInRejected, NotFound for an unknown desk, DeskNotAllowed for one of another facility than those of the
+    account.
     """
     login_name, password = credentials
     now = context.clock()
@@ -257,8 +265,13 @@ async def _open(
     has_password: bool,
 ) -> str:
     now = context.clock()
-    if place.desk_id is not None and place.desk_id not in {desk.id for desk in await read_desks(tx)}:
-        raise NotFound("no such desk", field="desk")
+    if place.desk_id is not None:
+        facility = next((desk.facility_code for desk in await read_desks(tx) if desk.id == place.desk_id), None)
+        if facility is None:
+            raise NotFound("no such desk", field="place")
+        codes = await read_facility_codes(tx, person_id)
+        if codes is not None and facility not in codes:
+            raise DeskNotAllowed("this account does not work at the facility of the desk", field="place")
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     session_id: UUID = context.ids.new()
     await add_session(

@@ -202,6 +202,17 @@ async def find_password_hash(tx: Transaction, person_id: PersonId) -> str | None
     return found
 
 
+_FACILITY_CODES = """
+    SELECT facility_codes FROM sign_in_account WHERE organization_id = $1 AND person_id = $2
+"""
+
+
+async def read_facility_codes(tx: Transaction, person_id: PersonId) -> frozenset[str] | None:
+    """The facilities to which an account is limited; None: all of them."""
+    codes = await tx.fetchval(_FACILITY_CODES, tx.organization_id, person_id)
+    return None if codes is None else frozenset(codes)
+
+
 _HAS_ACCOUNT = """
     SELECT EXISTS (SELECT FROM sign_in_account WHERE organization_id = $1 AND person_id = $2)
 """

@@ -18,6 +18,7 @@ from aiohttp import web
 from billing.core.ids import DeskId, OrganizationId, PersonId
 from billing.organizations.domain.sessions import Session, split_cookie
 from billing.organizations.service.sessions import (
+    DeskNotAllowed,
     Hospital,
     PinRejected,
     SignInPlace,
@@ -34,6 +35,7 @@ from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Route
 from billing.web.screens.forms import Form, FormError, read_form
+from billing.web.screens.refusals import error_text
 from billing.web.screens.rendering import render, render_fragment, see_other
 from billing.web.screens.session import (
     CSRF_FIELD,
@@ -103,6 +105,8 @@ async def post_sign_in(request: web.Request) -> web.Response:
             minutes=int(limits.password_lock.total_seconds() // 60),
         )
         return await _rejected(request, form, FormError("password", text))
+    except DeskNotAllowed as error:
+        return await _rejected(request, form, FormError("place", error_text(request, error)))
     stored = await find_session(app.context, cookie, app.limits.sign_in)
     assert stored is not None, "opened just now"
     response = _signed_in(request, form, stored, cookie)

@@ -288,3 +288,30 @@ async def test_training_organization_has_no_account_at_a_real_bank(site: Site) -
 
     with pytest.raises(asyncpg.CheckViolationError, match="bank simulator only"):
         await site.as_owner("UPDATE provider_account SET provider = 'sepay'")
+
+
+async def test_account_of_another_facility_gets_no_session_at_a_desk(site: Site) -> None:
+    await add_account(site)
+    await site.as_owner("UPDATE sign_in_account SET facility_codes = ARRAY['01009']")
+    desk_id = await add_desk(site)
+    async with browser(site) as client:
+        at_desk = await enter(client, place=f"1/{desk_id}")
+        without = await enter(client, place="1/")
+
+    assert at_desk.status_code == 422
+    assert "không làm việc ở cơ sở" in text_of(at_desk.text)
+    assert "set-cookie" not in at_desk.headers
+    assert without.status_code == 303
+
+
+async def test_unforeseen_error_is_a_page_with_the_id_of_the_request_and_no_detail(site: Site) -> None:
+    await add_account(site)
+    async with browser(site) as client:
+        await enter(client)
+        await site.as_owner("UPDATE person SET roles = ARRAY['a role that no version has']")
+        answer = await client.get("/my/sessions")
+
+    assert answer.status_code == 500
+    assert "Máy chủ gặp lỗi và đã ghi lại" in text_of(answer.text)
+    assert answer.headers["X-Request-Id"] in answer.text
+    assert "a role" not in answer.text
