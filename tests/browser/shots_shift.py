@@ -64,6 +64,7 @@ async def _take(page: Page) -> None:
     day.visits["refund"] = await live_visit(day.morning, "LK26-104288")
     paid = await day.visits["refund"].collect("XML3-1", "XML3-2", "XML3-3", "XML2-1")
     day.ids["slips"] = paid["id"]
+    day.ids["token"] = paid["printed"]["token"]
     day.visits["bill"] = await live_visit(day.morning, "LK26-104290", state="performed")
     await day.morning.site.as_owner("UPDATE desk SET name = 'Quầy 3'")
     shift_id = await day.morning.shift_id()
@@ -155,6 +156,8 @@ SHOTS = (
     Shot(name="print-80mm-again", role=CASHIER, path=_of("/print/receipts/{receipt}/80mm"), size=(420, 760)),
     Shot(name="print-a5", role=CASHIER, path=_of("/print/receipts/{slips}/a5"), size=(700, 900)),
     Shot(name="print-a4", role=CASHIER, path=_of("/print/receipts/{slips}/a4"), size=(900, 1000)),
+    Shot(name="receipt-public", role=None, path=_of("/receipt/1-{token}"), size=(390, 844)),
+    Shot(name="printers", role=Role.ADMINISTRATOR, path="/admin/printers"),
     Shot(name="refund-lines", role=CASHIER, path=_visit("refund", "/desk/visits/{id}/refund")),
     Shot(name="refund-request", role=CASHIER, path=_visit("refund", _LINE)),
     Shot(
