@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from billing.core.clock import VIETNAM
 from billing.web.pages.static import static_address
 from billing.web.screens.navigation import SHOWN, entries_of
-from billing.web.screens.session import current_or_none, language_of
+from billing.web.screens.session import address_of, current_or_none, language_of
 from billing.web.screens.texts import ScreenLanguage, translate
 
 SCREEN_POLICY = (
@@ -136,7 +136,7 @@ def _response(request: web.Request, template: str, status: HTTPStatus, values: d
             {
                 "session": session,
                 "language": language.value,
-                "here": request.path_qs,
+                "here": address_of(request),
                 "navigation": bar[:SHOWN],
                 "more": bar[SHOWN:],
                 **values,

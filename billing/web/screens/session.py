@@ -112,9 +112,13 @@ def bind_session(request: web.Request, stored: Session, cookie: str) -> ScreenSe
 
 def sign_in_address(request: web.Request) -> str:
     """The sign-in page that leads back to the page of a request; a form leads back to the page it stood on."""
+    return f"{SIGN_IN}?next={quote(address_of(request), safe='')}"
+
+
+def address_of(request: web.Request) -> str:
+    """The page of a request, as path and query; of a form, the page on which it stood."""
     is_read = request.method in ("GET", "HEAD")
-    here = request.path_qs if is_read else page_of_form(request)
-    return f"{SIGN_IN}?next={quote(own_path(here), safe='')}"
+    return own_path(request.path_qs if is_read else page_of_form(request))
 
 
 def page_of_form(request: web.Request) -> str:

@@ -11,6 +11,7 @@ page itself under a dialog. It is sent again by the person, with its idempotency
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from urllib.parse import quote
 from uuid import UUID
 
 from aiohttp import web
@@ -52,7 +53,6 @@ from billing.web.screens.session import (
     require_own_origin,
     screen_session,
     set_session_cookie,
-    sign_in_address,
 )
 from billing.web.screens.texts import ScreenLanguage, translate
 
@@ -167,7 +167,7 @@ async def post_lock(request: web.Request) -> web.Response:
     form = await read_form(request)
     await lock(app_state(request).context, session.stored)
     following = own_path(form.text("next") or "/")
-    return see_other(request, PIN if following == "/" else f"{PIN}?{sign_in_address(request).partition('?')[2]}")
+    return see_other(request, f"{PIN}?next={quote(following, safe='')}")
 
 
 async def post_sign_out(request: web.Request) -> web.Response:

@@ -1,6 +1,8 @@
 """The PIN at a desk: the person changes, a locked screen opens, wrong PINs lock, and nobody else may."""
 
 import asyncio
+import re
+from html import unescape
 
 import httpx
 
@@ -13,6 +15,12 @@ from tests.web.staff import PASSWORD, add_desk, location, text_of
 async def enter_at(client: httpx.AsyncClient, login_name: str, desk_id: DeskId) -> None:
     answer = await enter(client, login_name, place=f"1/{desk_id}")
     assert answer.status_code == 303, answer.text
+
+
+def hidden_of(page: str, name: str) -> str:
+    found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)">', page)
+    assert found is not None
+    return unescape(found[1])
 
 
 async def person_id(site: Site, login_name: str) -> str:
@@ -75,14 +83,15 @@ async def test_locked_screen_opens_nothing_until_the_pin(site: Site) -> None:
     desk_id = await add_desk(site)
     async with browser(site) as client:
         await enter_at(client, "hoa.le", desk_id)
-        token = token_of((await client.get("/my/sessions")).text)
-        locked = await client.post("/lock", data={"csrf_token": token, "next": "/my/sessions"})
+        before = (await client.get("/my/sessions?saved=1")).text
+        token = token_of(before)
+        locked = await client.post("/lock", data={"csrf_token": token, "next": hidden_of(before, "next")})
         page = await client.get("/my/sessions")
         form = await client.post("/my/language", data={"csrf_token": token, "language": "en"})
         answer = await give_pin(client, await person_id(site, "hoa.le"), following="/my/sessions")
         after = await client.get("/my/sessions")
 
-    assert location(locked).startswith("/sign-in/pin")
+    assert location(locked) == "/sign-in/pin?next=%2Fmy%2Fsessions%3Fsaved%3D1"
     assert location(page) == location(form) == "/sign-in/pin"
     assert location(answer) == "/my/sessions"
     assert after.status_code == 200
