@@ -138,9 +138,10 @@ _RECEIVED_FOR_LINES = """
         WHERE line.organization_id = $1 AND line.request_id = request.id AND charge.state <> 'cancelled'
     ) AS lines ON true
     WHERE deposit.organization_id = $1 AND deposit.visit_id = $2
+        AND request.state IN ('requested', 'partly', 'paid')
 """
 
 
 async def read_received_for_lines(tx: Transaction, visit_id: VisitId) -> Dong:
-    """What requests have received for lines that are not cancelled, in đồng: the deposit holds at least this."""
+    """What open and paid requests have received for lines that are not cancelled: the deposit holds at least this."""
     return Dong(int(await tx.fetchval(_RECEIVED_FOR_LINES, tx.organization_id, visit_id)))

@@ -9,7 +9,7 @@ import pytest
 from billing.checkout.service.intent_targets import RequestTarget
 from billing.checkout.service.intents import find_intent, open_intent
 from billing.core.errors import NotFound
-from billing.core.ids import DepositRequestId, OrganizationId, VisitId
+from billing.core.ids import DepositRequestId, OrganizationId, ReceiptId, VisitId
 from billing.core.money import Dong
 from billing.db.idempotency import IdempotentRequest
 from billing.organizations.service.desks import set_cash_settings
@@ -20,6 +20,7 @@ from billing.visit_accounts.domain.desk_visit import LineStatus
 from billing.visit_accounts.domain.receipt import PartMethod, ReceiptMoneyUsed
 from billing.visit_accounts.service.card_batches import NewTerminal, add_card_terminal
 from billing.visit_accounts.service.collections import collect_at_desk
+from billing.visit_accounts.service.deposit_requests import withdraw_request
 from billing.visit_accounts.service.desk_collections import collect_for_visit
 from billing.visit_accounts.service.desk_screens import request_for_code
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
@@ -52,11 +53,15 @@ async def collect(desk: CashDesk, visit_id: VisitId, due: int, **changes: object
     return await collect_for_visit(desk.context, ORGANIZATION, collection, actor=desk.cashier, request=request)
 
 
-async def advance(desk: CashDesk, visit_id: VisitId, amount: int) -> object:
+async def advance(desk: CashDesk, visit_id: VisitId, amount: int) -> ReceiptId:
     taken = Collection(
         visit_id=visit_id, parts=[CollectedPart(method=PartMethod.CASH, amount=Dong(amount))], amount=Dong(amount)
     )
     return await collect_at_desk(desk.context, ORGANIZATION, taken, actor=desk.cashier)
+
+
+async def void(desk: CashDesk, receipt_id: ReceiptId) -> None:
+    await void_issued_receipt(desk.context, ORGANIZATION, receipt_id, reason="nhầm người bệnh", actor=desk.head)
 
 
 async def open_code(desk: CashDesk, request_id: DepositRequestId, amount: int | None = None) -> str:
@@ -190,15 +195,28 @@ async def test_an_advance_that_pays_lines_is_not_voided(desk: CashDesk) -> None:
     await collect(desk, visit_id, 0, lines=("L2",))
 
     with pytest.raises(ReceiptMoneyUsed):
-        await void_issued_receipt(
-            desk.context,
-            ORGANIZATION,
-            receipt_id,  # type: ignore[arg-type]
-            reason="nhầm người bệnh",
-            actor=desk.head,
-        )
+        await void(desk, receipt_id)
 
     assert (await view(desk, visit_id)).deposit_held == 95_000
+
+
+async def test_an_advance_is_voided_once_the_request_that_used_it_is_withdrawn(desk: CashDesk) -> None:
+    visit_id = await order_visit(desk.context)
+    await desk.open()
+    receipt_id = await advance(desk, visit_id, 30_000)
+    request_id = await request_for_code(
+        desk.context, ORGANIZATION, visit_id, ["L2"], uses_deposit=True, actor=desk.cashier
+    )
+    with pytest.raises(ReceiptMoneyUsed):
+        await void(desk, receipt_id)
+
+    await withdraw_request(desk.context, ORGANIZATION, request_id, actor=desk.cashier)
+    await void(desk, receipt_id)
+
+    shown = await view(desk, visit_id)
+    assert (shown.deposit_held, shown.panel.due) == (0, 100_000)
+    assert await desk.drawer() == 0
+    await assert_books_are_right(desk.context.database)
 
 
 async def test_cash_is_rounded_and_a_card_takes_a_part(desk: CashDesk, flow: PaymentFlow) -> None:
