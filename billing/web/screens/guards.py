@@ -28,6 +28,10 @@ from billing.web.screens.sign_in import OPEN_SCREENS, sign_in_again
 _ANONYMOUS_COST = 8
 
 
+_OPEN_WHILE_LOCKED = ("/display/",)
+"""The customer display shows nothing that a locked screen hides; customers look at it while the cashier is away."""
+
+
 def add_screens(application: web.Application, routes: Iterable[Route]) -> None:
     """Add the screens, the pages of the sign-in, and the screens of devices."""
     routes = tuple(routes)
@@ -91,7 +95,7 @@ async def _without_session(request: web.Request) -> web.StreamResponse:
 
 def _away(request: web.Request, session: ScreenSession) -> str | None:
     """The page that a locked session, or one with a password that someone else has set, must open first."""
-    if session.stored.is_locked:
+    if session.stored.is_locked and not request.path.startswith(_OPEN_WHILE_LOCKED):
         return PIN
     if session.stored.must_change_password and request.path != OWN_PASSWORD:
         return OWN_PASSWORD

@@ -303,3 +303,10 @@ async def test_paper_receipts_are_entered_once_under_their_own_numbers(day: Desk
     assert location(unused) == "/desk/paper"
     assert "chưa có số dự phòng" in text_of(await day.staff.page("/desk/paper"))
     await assert_books_are_right(day.site.context.database)
+
+
+async def test_customer_display_stays_while_the_desk_is_locked(day: DeskDay) -> None:
+    assert (await day.staff.post("/lock")).status_code == 303
+
+    assert (await day.staff.client.get("/desk")).status_code == 303
+    assert "Xin mời đưa thẻ" in text_of(await day.staff.page(f"/display/{day.desk_id}"))
