@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing.core.ids import DeskId, FacilityId, ReceiptId, ShiftId
+from billing.core.ids import DeskId, FacilityId, ReceiptId, ShiftId, uuid7
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -51,18 +51,20 @@ _RECEIPT_ROW = """
     LEFT JOIN receipt_print AS print ON print.organization_id = $1 AND print.receipt_id = receipt.id
 """
 
+_LAST_SHIFTS = """
+    SELECT shift.id FROM shift WHERE shift.organization_id = $1 AND shift.desk_id = $2 ORDER BY shift.id DESC LIMIT 3
+"""
+
 _LAST_OF_DESK = (
     _RECEIPT_ROW
-    + """
-    JOIN shift ON shift.organization_id = $1 AND shift.id = receipt.shift_id
-    WHERE receipt.organization_id = $1 AND shift.desk_id = $2
-    ORDER BY receipt.id DESC LIMIT $3
-"""
+    + "WHERE receipt.organization_id = $1 AND receipt.shift_id IN ("
+    + _LAST_SHIFTS
+    + ") ORDER BY receipt.id DESC LIMIT $3"
 )
 
 
 async def read_last_receipts(tx: Transaction, desk_id: DeskId, *, limit: int) -> list[DeskReceipt]:
-    """The newest receipts of a desk, of any shift, the newest first."""
+    """The newest receipts of the last three shifts of a desk, the newest first."""
     rows = await tx.fetch(_LAST_OF_DESK, tx.organization_id, desk_id, limit)
     return [read_row(DeskReceipt, row) for row in rows]
 
@@ -186,8 +188,8 @@ _UNALLOCATED = """
     SELECT payment.amount, payment.occurred_at AS received_at
     FROM payment
     JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
-    WHERE payment.organization_id = $1 AND payment.amount = $2 AND payment.occurred_at BETWEEN $3 AND $4
-        AND position.unallocated > 0
+    WHERE payment.organization_id = $1 AND payment.id >= $5 AND payment.amount = $2
+        AND payment.occurred_at BETWEEN $3 AND $4 AND position.unallocated > 0
     LIMIT 20
 """
 
@@ -195,8 +197,9 @@ _UNALLOCATED = """
 async def read_unallocated_of_amount(
     tx: Transaction, amount: int, *, since: datetime, until: datetime
 ) -> list[OtherMoney]:
-    """Provider money of an amount that belongs to nobody yet."""
-    rows = await tx.fetch(_UNALLOCATED, tx.organization_id, amount, since, until)
+    """Provider money of an amount that belongs to nobody yet; it was recorded after it occurred, so its id is later."""
+    since_id = uuid7(int(since.timestamp() * 1000), 0)
+    rows = await tx.fetch(_UNALLOCATED, tx.organization_id, amount, since, until, since_id)
     return [read_row(OtherMoney, row) for row in rows]
 
 

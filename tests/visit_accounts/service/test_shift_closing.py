@@ -23,7 +23,7 @@ from billing.visit_accounts.service.shift_closing import (
 )
 from billing.visit_accounts.service.shift_reads import find_minutes
 from billing.visit_accounts.service.shifts import find_shift
-from tests.flow import assert_books_are_right
+from tests.flow import PaymentFlow, assert_books_are_right
 from tests.visit_accounts.accounts import OpenVisit
 from tests.visit_accounts.cashiers import ORGANIZATION, CashDesk
 from tests.visit_accounts.service.test_collections import terminal
@@ -210,3 +210,18 @@ async def test_shortage_of_one_note_names_change_and_count(desk: CashDesk, visit
         (CauseKind.TOO_MUCH_CHANGE, 50_000),
         (CauseKind.NOTE_MISCOUNTED, 50_000),
     ]
+
+
+async def test_unallocated_money_of_the_missing_amount_is_named_first(
+    flow: PaymentFlow, desk: CashDesk, visit: OpenVisit
+) -> None:
+    shift_id = await desk.open(250_000)
+    await take_cash(desk, visit, 50_000)
+    await flow.deliver(flow.notice("T1", "BA NOI KHAM TIM MACH", amount=50_000))
+    await count(desk, shift_id, COUNTED, ticked=[])
+
+    closing = await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)
+
+    assert closing.result is not None
+    first = closing.result.causes[0]
+    assert (first.kind, first.has_unallocated_money) == (CauseKind.OTHER_MONEY_RECORDED_AS_CASH, True)
