@@ -228,7 +228,7 @@ _ALL = (
             Column("credit_account", _TEXT, "Vai trò có"),
             Column("amount", _AMOUNT, "Số tiền"),
             Column("ma_lk", _TEXT, "MA_LK"),
-            Column("invoice", _TEXT, "Hóa đơn"),
+            Column("invoice", _TEXT, "Bảng kê"),
             Column("payment_id", _ID, "Mã khoản thu"),
         ),
     ),
