@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, BinaryIO, Protocol
@@ -40,6 +41,8 @@ class ForwardsDocuments(Protocol):
     """Forwards big documents to another process (`document_workers.py`)."""
 
     async def forward(self, request: web.Request, body: BinaryIO) -> web.Response: ...
+
+    def receiving(self) -> AbstractContextManager[None]: ...
 
 
 Networks = tuple[IPv4Network | IPv6Network, ...]

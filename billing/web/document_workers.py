@@ -12,8 +12,8 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -78,6 +78,7 @@ class DocumentWorkers:
         self._limits = limits
         self._running = asyncio.Semaphore(limits.workers)
         self._waiting = 0
+        self._receiving = 0
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
 
@@ -85,6 +86,17 @@ class DocumentWorkers:
         """End every worker. Their current requests fail."""
         for worker in list(self._all):
             await self._end(worker)
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Count a file from its first byte to its answer. Raises DocumentWorkersBusy if too many are under way."""
+        if self._receiving >= self._limits.workers + self._limits.waiting_max:
+            raise DocumentWorkersBusy("too many files are received already")
+        self._receiving += 1
+        try:
+            yield
+        finally:
+            self._receiving -= 1
 
     async def forward(self, request: web.Request, body: BinaryIO) -> web.Response:
         """Forward a request with its body to a worker and return its response.

@@ -128,8 +128,9 @@ async def _answer(request: web.Request, handler: Handler, *, is_known: bool) -> 
     app = app_state(request)
     if app.documents is not None and is_known:
         if is_long_file(request):
-            async with receive_file(request, size_max=app.limits.statement_size_max) as file:
-                return await app.documents.forward(request, file)
+            with app.documents.receiving():
+                async with receive_file(request, size_max=app.limits.statement_size_max) as file:
+                    return await app.documents.forward(request, file)
         body = await big_body(request, app)
         if body is not None:
             return await app.documents.forward(request, BytesIO(body))

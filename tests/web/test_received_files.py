@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.web.app_state import WebLimits
-from billing.web.document_workers import DocumentLimits
+from billing.web.document_workers import DocumentLimits, DocumentWorkers, DocumentWorkersBusy
 from tests.builders import SANDBOX_SECRET
 from tests.reconciliation.statement_file import Line, statement_csv
 from tests.web.conftest import LIMITS
@@ -78,3 +78,16 @@ async def test_memory_does_not_grow_with_a_statement_that_a_document_worker_impo
     assert (imported.status_code, imported.json()["file"]["new_lines"]) == (201, _LINES), imported.text
     problem(refused, 422, "statement_unreadable")
     assert peak < 8 * _MEBIBYTE
+
+
+async def test_files_that_are_received_at_once_are_limited() -> None:
+    workers = DocumentWorkers(_never_run, DocumentLimits(workers=1, waiting_max=1))
+
+    with workers.receiving(), workers.receiving(), pytest.raises(DocumentWorkersBusy), workers.receiving():
+        pass
+    with workers.receiving(), workers.receiving():
+        pass
+
+
+def _never_run(_path: str, _ready: int) -> None:
+    raise AssertionError("no worker is started")
