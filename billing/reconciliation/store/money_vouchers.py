@@ -24,6 +24,9 @@ _IDS = """
     WITH money AS MATERIALIZED (
         SELECT DISTINCT subject.subject, subject.id FROM visit_subject AS subject
         WHERE subject.organization_id = $1 AND subject.subject IN ('payment', 'refund') AND subject.visit_id = $2
+        UNION SELECT 'payment', part.payment_id FROM guarantee_receivable AS owed
+            JOIN allocation AS part ON part.organization_id = $1 AND part.guarantee_id = owed.guarantee_id
+            WHERE owed.organization_id = $1 AND owed.visit_id = $2
     )
     SELECT subject, id FROM money
     UNION
@@ -34,7 +37,7 @@ _IDS = """
 
 
 async def find_money_of_visit(tx: Transaction, visit_id: VisitId) -> MoneyOfVisit:
-    """The payments and refunds that are or were of a visit, by allocation or by code."""
+    """The payments and refunds that are or were of a visit, by allocation, by code, or for one of its guarantees."""
     rows = await tx.fetch(_IDS, tx.organization_id, visit_id)
     ids = {kind: [row["id"] for row in rows if row["subject"] == kind] for kind in ("payment", "refund", "card_batch")}
     return MoneyOfVisit(payment_ids=ids["payment"], refund_ids=ids["refund"], batch_ids=ids["card_batch"])
