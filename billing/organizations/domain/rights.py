@@ -205,7 +205,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.FIND_MONEY: "find money by what a payer knows of a transfer",
     Right.RECONCILE: "reconcile: decide exceptions, match statement lines and card batches",
     Right.REFUND: "request, send, confirm and cancel refunds, write payment orders",
-    Right.REQUEST_REFUND: "request and withdraw refunds at the desk; a second person approves them above the limit",
+    Right.REQUEST_REFUND: "request refunds, withdraw own ones; a second person approves them above the limit",
     Right.PAY_OUT: "pay an approved refund from the drawer of the own shift; finance: send any approved refund",
     Right.WRITE_OFF: "propose to write off a debt, or what a payer owes for a guarantee",
     Right.SET_CHART: "propose numbers and names of ledger accounts",

@@ -112,12 +112,15 @@ _FIND = """
 async def find_open_session(
     reader: TenantReader, secret_hash: bytes, *, now: datetime, seen_after: datetime
 ) -> Session | None:
-    """The open session of a secret, used after `seen_after`, with the person's present roles; None without one."""
+    """The open session of a secret, used after `seen_after`, with the person's present roles; None without one.
+
+    It has no desk where the person does not reach the facility of its desk (any more).
+    """
     row = await reader.fetchrow(_FIND, reader.organization_id, secret_hash, now, seen_after)
     if row is None:
         return None
-    desk = None
-    if row["desk_id"] is not None:
+    desk, codes = None, row["facility_codes"]
+    if row["desk_id"] is not None and (codes is None or row["facility_code"] in codes):
         desk = SessionDesk(
             id=DeskId(row["desk_id"]),
             name=row["desk_name"],

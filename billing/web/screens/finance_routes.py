@@ -10,7 +10,6 @@ from aiohttp import web
 
 from billing.core.errors import InvalidValue
 from billing.organizations.domain.rights import Right
-from billing.organizations.service.api_keys import NotPermitted
 from billing.web.app_state import REQUEST_ID
 from billing.web.operation import Handler, Route
 from billing.web.screens.finance.approvals import get_approval, get_approvals, post_approval, post_rejection
@@ -46,8 +45,7 @@ from billing.web.screens.finance.traces import get_trace, get_traces, post_trace
 from billing.web.screens.finance.work_file import get_work_file
 from billing.web.screens.finance.wrong_fields import field_text
 from billing.web.screens.rendering import render
-from billing.web.screens.route import screen_route
-from billing.web.screens.session import current
+from billing.web.screens.route import organization_route, screen_route
 
 
 def _organization_route(method: str, path: str, handler: Handler, right: Right) -> Route:
@@ -55,8 +53,6 @@ def _organization_route(method: str, path: str, handler: Handler, right: Right) 
 
     @wraps(handler)
     async def handle(request: web.Request) -> web.StreamResponse:
-        if current(request).caller.facility_codes is not None:
-            raise NotPermitted("this belongs to the organization; your account works at some facilities")
         try:
             return await handler(request)
         except InvalidValue as error:
@@ -65,7 +61,7 @@ def _organization_route(method: str, path: str, handler: Handler, right: Right) 
                 raise
             return _wrong(request, text)
 
-    return screen_route(method, path, handle, right)
+    return organization_route(method, path, handle, right)
 
 
 def _wrong(request: web.Request, text: str) -> web.Response:

@@ -2,9 +2,9 @@
 
 from billing.organizations.domain.rights import Right
 from billing.web.screens.money_search import get_find_money, post_assignment
-from billing.web.screens.route import screen_route
+from billing.web.screens.route import organization_route
 
 MONEY_SCREENS = (
-    screen_route("GET", "/desk/find-money", get_find_money, Right.FIND_MONEY),
-    screen_route("POST", "/desk/find-money/assign", post_assignment, Right.COLLECT),
+    organization_route("GET", "/desk/find-money", get_find_money, Right.FIND_MONEY),
+    organization_route("POST", "/desk/find-money/assign", post_assignment, Right.COLLECT),
 )

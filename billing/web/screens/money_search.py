@@ -19,7 +19,6 @@ from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import DepositRequestId, VisitId
 from billing.core.money import Dong, dong
 from billing.organizations.domain.rights import Right
-from billing.organizations.service.api_keys import NotPermitted
 from billing.reconciliation.domain.exception_case import DecisionAction
 from billing.reconciliation.domain.money_search import MoneyQuestion, compact
 from billing.reconciliation.service.decide_exceptions import decide_exception
@@ -104,8 +103,6 @@ def _request_of(view: AccountView, amount: Dong) -> DepositRequestId | None:
 
 async def _page(request: web.Request, form: Form, error: BillingError | None = None) -> web.Response:
     caller, context = current(request).caller, app_state(request).context
-    if caller.facility_codes is not None:
-        raise NotPermitted("money without a payer belongs to the organization; this person works at some facilities")
     visit_id: UUID | None = None
     view = None
     if form.text("visit"):

@@ -1,18 +1,27 @@
 """The second person at the screen of another one: the fields `second_person` and `second_secret` of a form."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from aiohttp import web
 
-from billing.core.errors import InvalidValue
+from billing.core.errors import InvalidValue, Refused
 from billing.core.ids import PersonId
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.second_persons import SecondPerson, list_second_persons, verify_person
+from billing.visit_accounts.domain.facility_subject import FacilitySubject
+from billing.visit_accounts.service.facility_limits import find_reached
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.forms import Form
 from billing.web.screens.session import current
+
+
+class SecondPersonNotReached(Refused):
+    """The second person does not work at the facility of what is decided."""
+
+    code = "second_person_not_reached"
 
 
 async def find_second_persons(request: web.Request, right: Right) -> Sequence[SecondPerson]:
@@ -27,8 +36,13 @@ async def find_second_persons(request: web.Request, right: Right) -> Sequence[Se
     )
 
 
-async def verify_second_person(request: web.Request, form: Form, right: Right) -> Caller:
-    """The second person of a form. Raises InvalidValue, NotFound, SecondPersonRejected, NotPermitted."""
+async def verify_second_person(
+    request: web.Request, form: Form, right: Right, subject: FacilitySubject, row_id: UUID
+) -> Caller:
+    """The second person of a form, who reaches the row that is decided on.
+
+    Raises InvalidValue, NotFound, SecondPersonRejected, SecondPersonNotReached, NotPermitted.
+    """
     session, app = current(request), app_state(request)
     if not form.text("second_person") or not form.text("second_secret"):
         raise InvalidValue("choose the second person, who enters a PIN or password", field="second_secret")
@@ -49,6 +63,9 @@ async def verify_second_person(request: web.Request, form: Form, right: Right) -
         facility_codes=person.facility_codes,
     )
     caller.require(right)
-    if session.facility is not None:
-        caller.require_facility(session.facility)
+    codes = caller.facility_codes
+    if codes is not None and not await find_reached(
+        app.context, caller.organization_id, subject, [row_id], facility_codes=codes
+    ):
+        raise SecondPersonNotReached("the second person works at other facilities", field="second_person")
     return caller

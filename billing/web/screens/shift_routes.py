@@ -1,7 +1,7 @@
 """Routes of the shift, its closing, the shifts of others, and the safe."""
 
 from billing.organizations.domain.rights import Right
-from billing.web.screens.route import screen_route
+from billing.web.screens.route import organization_route, screen_route
 from billing.web.screens.shift.closing import (
     get_closing,
     post_count,
@@ -40,5 +40,5 @@ SHIFT_SCREENS = (
     screen_route("GET", "/safe", get_safe, Right.ACCEPT_HAND_OVER),
     screen_route("POST", "/safe/hand-overs/{id}/accept", post_acceptance, Right.ACCEPT_HAND_OVER),
     screen_route("POST", "/safe/hand-overs/{id}/reject", post_rejection, Right.ACCEPT_HAND_OVER),
-    screen_route("POST", "/safe/bank-deposits", post_bank_deposit, Right.DEPOSIT_TO_BANK),
+    organization_route("POST", "/safe/bank-deposits", post_bank_deposit, Right.DEPOSIT_TO_BANK),
 )

@@ -73,3 +73,17 @@ async def test_person_of_some_facilities_sees_no_money_of_unknown_payers(day: De
         answer = await limited.client.get("/desk/find-money?amount=124620")
 
     assert answer.status_code == 403
+
+
+async def test_person_of_some_facilities_takes_no_money_without_a_payer(day: DeskDay) -> None:
+    """It belongs to the organization, so that knowing amount and reference is not enough."""
+    visit = await open_visit(day.site.context)
+    fields = {"visit": str(visit.visit_id), "exception": await exception_of(day.site)}
+    codes = [day.site.hospital.facility_code]
+
+    async with signed_in(day.site, Role.CASHIER, facility_codes=codes) as limited:
+        answer = await limited.post("/desk/find-money/assign", **fields, amount="124.620", reference=REFERENCE)
+
+    assert answer.status_code == 403
+    [row] = await day.site.as_owner("SELECT count(*) AS decisions FROM exception_decision")
+    assert row["decisions"] == 0

@@ -96,7 +96,9 @@ async def post_reopening_here(request: web.Request) -> web.Response:
 async def _decide(request: web.Request, decision: _Decision, second: Right | None) -> web.Response:
     visit_id, form = await _visit_id(request), await read_form(request)
     try:
-        caller = current(request).caller if second is None else await verify_second_person(request, form, second)
+        caller = current(request).caller
+        if second is not None:
+            caller = await verify_second_person(request, form, second, FacilitySubject.VISIT, visit_id)
         await decision(request, visit_id, form, caller)
     except BillingError as error:
         return await _page(request, visit_id, form, error)

@@ -90,7 +90,9 @@ async def post_void_here(request: web.Request) -> web.Response:
 async def _void(request: web.Request, *, is_second_person_here: bool) -> web.Response:
     caller, receipt_id, form = current(request).caller, await _receipt_id(request), await read_form(request)
     try:
-        decider = await verify_second_person(request, form, Right.VOID_RECEIPT) if is_second_person_here else caller
+        decider = caller
+        if is_second_person_here:
+            decider = await verify_second_person(request, form, Right.VOID_RECEIPT, FacilitySubject.RECEIPT, receipt_id)
         await void_issued_receipt(
             app_state(request).context,
             caller.organization_id,

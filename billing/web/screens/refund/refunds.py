@@ -20,8 +20,9 @@ from billing.core.errors import BillingError
 from billing.core.ids import RefundId
 from billing.ops.approval_kinds import approve_subject, reject_subject
 from billing.organizations.domain.rights import Right
-from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.api_keys import Caller, NotPermitted
 from billing.organizations.service.approvals import ApprovalKind
+from billing.payments.domain.refund import Refund
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.service.refunds import cancel_refund, confirm_refund, find_refund, send_refund
 from billing.visit_accounts.service.safe import list_bank_accounts
@@ -73,6 +74,10 @@ async def post_confirmation(request: web.Request) -> web.Response:
 
 async def post_cancellation(request: web.Request) -> web.Response:
     """End a refund whose money has not left."""
+    caller, refund_id = current(request).caller, await _refund_id(request)
+    details = await find_refund(app_state(request).context, caller.organization_id, refund_id)
+    if not _may_cancel(details.refund, caller):
+        raise NotPermitted("a refund is withdrawn by who requested it, before its money has left, or by finance")
     return await _act(request, _cancel)
 
 
@@ -94,7 +99,8 @@ async def _approve(request: web.Request, refund_id: RefundId, _form: Form, calle
 
 
 async def _approve_here(request: web.Request, refund_id: RefundId, form: Form, _caller: Caller) -> None:
-    await _approve(request, refund_id, form, await verify_second_person(request, form, Right.APPROVE_REFUND))
+    second = await verify_second_person(request, form, Right.APPROVE_REFUND, FacilitySubject.REFUND, refund_id)
+    await _approve(request, refund_id, form, second)
 
 
 async def _refuse(request: web.Request, refund_id: RefundId, _form: Form, caller: Caller) -> None:
@@ -150,9 +156,14 @@ async def _page(
         may_pay=refund.state == "approved" and refund.way == "cash" and session.caller.has(Right.PAY_OUT),
         may_instruct=refund.state == "approved" and is_transfer and session.caller.has(Right.REFUND),
         may_confirm=refund.state == "sent" and is_transfer and session.caller.has(Right.REFUND),
-        may_cancel=refund.state in ("requested", "approved") and (is_own or session.caller.has(Right.REFUND)),
+        may_cancel=refund.state in ("requested", "approved") and _may_cancel(refund, session.caller),
         bank_accounts=await list_bank_accounts(context, session.caller.organization_id) if is_transfer else (),
     )
+
+
+def _may_cancel(refund: Refund, caller: Caller) -> bool:
+    is_own = refund.requested_by == caller.actor.person and refund.state in ("requested", "approved")
+    return is_own or caller.has(Right.REFUND)
 
 
 async def _refund_id(request: web.Request) -> RefundId:

@@ -118,7 +118,10 @@ async def post_signature(request: web.Request) -> web.Response:
     try:
         second = None
         if form.text("is_alone") != "yes":
-            second = (await verify_second_person(request, form, Right.CLOSE_SHIFT)).actor
+            second_person = await verify_second_person(
+                request, form, Right.CLOSE_SHIFT, FacilitySubject.SHIFT, shift_id
+            )
+            second = second_person.actor
         signature = Signature(
             shown_expected=dong(form.dong("shown_expected"), field="shown_expected"),
             difference_reason=" · ".join(text for text in (form.text("reason"), form.text("notes")) if text),
