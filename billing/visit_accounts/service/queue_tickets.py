@@ -88,12 +88,22 @@ async def take_ticket(
     return ticket
 
 
-async def call_next(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> QueueTicket | None:
-    """End the number that the desk has called as served, and call the next one; None if nobody waits."""
+async def call_next(
+    context: Context, organization_id: OrganizationId, desk_id: DeskId, *, request: IdempotentRequest | None = None
+) -> QueueTicket | None:
+    """End the number that the desk has called as served, and call the next one; None if nobody waits.
+
+    A repeated `request` returns its earlier number and passes over nobody.
+    """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
+        earlier = await find_previous_result(tx, request)
+        if earlier is not None:
+            return await read_ticket(tx, QueueTicketId(earlier.subjects[0]))
         await end_ticket(tx, desk_id, TicketState.SERVED, at=now)
         ticket = await call_next_ticket(tx, desk_id, business_date(now), at=now)
+        if ticket is not None:
+            await save_result(tx, request, [ticket.id], now=now)
     context.publish_change(organization_id)
     return ticket
 

@@ -30,6 +30,7 @@ from billing.web.screens.cashier_panel import (
     render_visit,
 )
 from billing.web.screens.cashier_view import queue_rows, risk_rows, waiting_rows, what_if_rows
+from billing.web.screens.forms import idempotent_request, read_form
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.session import current, language_of
 
@@ -91,7 +92,8 @@ async def post_next(request: web.Request) -> web.Response:
     calling = await find_desk_queue(context, organization_id, desk.facility_code, desk.id)
     visit_id: VisitId | None
     if calling.waiting or calling.at_desk is not None:
-        ticket = await call_next(context, organization_id, desk.id)
+        idempotent = idempotent_request(request, await read_form(request))
+        ticket = await call_next(context, organization_id, desk.id, request=idempotent)
         visit_id = None if ticket is None else ticket.visit_id
     else:
         queue = await find_queue(context, organization_id, desk.facility_code, desk.id)

@@ -21,6 +21,7 @@ from billing.visit_accounts.service.queue_tickets import (
 )
 from billing.web.app_state import app_state
 from billing.web.screens.devices import Device
+from billing.web.screens.forms import idempotent_request, read_form
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.route import screen_route
 from billing.web.screens.session import ScreenSession, current
@@ -47,9 +48,10 @@ async def get_desk_queue(request: web.Request) -> web.Response:
 
 
 async def post_next(request: web.Request) -> web.Response:
-    """Call the next number."""
+    """Call the next number; a second press of the same form calls no other."""
     session = current(request)
-    await call_next(app_state(request).context, session.caller.organization_id, _desk(session))
+    desk_id, idempotent = _desk(session), idempotent_request(request, await read_form(request))
+    await call_next(app_state(request).context, session.caller.organization_id, desk_id, request=idempotent)
     return await _after(request)
 
 

@@ -94,6 +94,19 @@ async def test_desk_calls_again_and_ends_a_call(site: Site) -> None:
     assert "Chưa gọi số" in text_of(ended)
 
 
+async def test_next_that_is_pressed_twice_passes_over_nobody(site: Site) -> None:
+    desk_id = await add_desk(site)
+    for _ in range(4):
+        await take(site)
+    async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
+        for path in ("/desk/queue/next", "/desk/next"):
+            for _ in range(2):
+                await staff.post(path, key=f"pressed-twice-{path.replace('/', '-')}")
+        serving = await staff.page("/desk/queue")
+
+    assert "Đang phục vụ B002" in text_of(serving)
+
+
 async def test_session_without_a_desk_calls_nobody(site: Site) -> None:
     await take(site)
     async with signed_in(site, Role.CASHIER) as staff:
