@@ -30,7 +30,7 @@ from billing.web.screens.cashier_panel import (
     render_visit,
 )
 from billing.web.screens.cashier_view import queue_rows, risk_rows, waiting_rows, what_if_rows
-from billing.web.screens.forms import idempotent_request, read_form
+from billing.web.screens.forms import idempotent_request, read_form, whole_number
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.session import current, language_of
 
@@ -187,8 +187,9 @@ async def get_alive(request: web.Request) -> web.Response:
 async def get_live(request: web.Request) -> web.StreamResponse:
     """The event stream of the desk: it only states that something has changed."""
     desk = desk_of(request)
-    version = request.query.get("version", "")
-    known = int(version) if version.isdigit() else await read_desk_version(request, desk.id)
+    known = whole_number(request.query.get("version", ""))
+    if known is None:
+        known = await read_desk_version(request, desk.id)
     hub = request.config_dict[DESKS]
     return await hub.stream(request, current(request).caller.organization_id, desk.id, known)
 

@@ -31,7 +31,7 @@ from billing.web.app_state import app_state
 from billing.web.problems import problem_of
 from billing.web.request_bodies import read_id
 from billing.web.screens.cashier_panel import desk_of
-from billing.web.screens.forms import Form, FormError, form_errors, idempotent_request, read_form
+from billing.web.screens.forms import Form, FormError, form_errors, idempotent_request, read_form, whole_number
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -96,7 +96,7 @@ async def post_unused_numbers(request: web.Request) -> web.Response:
             context,
             caller.organization_id,
             read_id(form.text("block_id"), field="block_id"),
-            [int(number) for number in form.texts("unused") if number.isdigit()],
+            [number for text in form.texts("unused") if (number := whole_number(text)) is not None],
             actor=caller.actor,
             request=idempotent_request(request, form),
         )
@@ -118,11 +118,11 @@ async def _paper(request: web.Request, form: Form) -> PaperReceipt:
     if found.only is None:
         raise PaperIncomplete("no single visit has this code; enter the visit code or scan the card", field="visit")
     amount = dong(form.dong("amount"), field="amount")
-    number = form.text("number")
-    if not number.isdigit():
+    number = whole_number(form.text("number"))
+    if number is None:
         raise PaperIncomplete("choose the number of the paper", field="number")
     return PaperReceipt(
-        number=int(number),
+        number=number,
         issued_at=_time(form.text("issued_at")),
         collection=Collection(
             visit_id=found.only.visit_id,

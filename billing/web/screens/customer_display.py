@@ -19,6 +19,7 @@ from billing.web.app_state import app_state
 from billing.web.live import DESKS
 from billing.web.request_bodies import read_id
 from billing.web.screens.cashier_panel import read_desk_version
+from billing.web.screens.forms import whole_number
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current
 
@@ -46,8 +47,9 @@ async def get_display(request: web.Request) -> web.Response:
 async def get_display_live(request: web.Request) -> web.StreamResponse:
     """The event stream of the display: it only states that something has changed."""
     desk_id = await _desk_id(request)
-    version = request.query.get("version", "")
-    known = int(version) if version.isdigit() else await read_desk_version(request, desk_id)
+    known = whole_number(request.query.get("version", ""))
+    if known is None:
+        known = await read_desk_version(request, desk_id)
     return await request.config_dict[DESKS].stream(request, current(request).caller.organization_id, desk_id, known)
 
 

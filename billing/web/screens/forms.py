@@ -16,6 +16,7 @@ KEY_FIELD = "idempotency_key"
 _KEY = re.compile(r"[0-9A-Za-z_-]{16,64}")
 _OWN_FIELDS = (CSRF_FIELD, KEY_FIELD)
 _DONG = re.compile(r"[0-9]{1,3}(?:[. ]?[0-9]{3})*|[0-9]+")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _TEXT_MAX = 10_000
 
 
@@ -56,6 +57,11 @@ class Form:
         if _KEY.fullmatch(key) is None:
             raise InvalidValue("the form has no key; open the page again", field=KEY_FIELD)
         return key
+
+
+def whole_number(text: str) -> int | None:
+    """The number of one to nine digits 0 to 9; None for any other text, also for digits of other scripts."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 async def read_form(request: web.Request) -> Form:

@@ -12,6 +12,7 @@ amount and the code, and nothing else. Source: docs/ux.md, Patient page (kiosk).
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -219,7 +220,7 @@ async def _intent(request: web.Request, device: Device) -> IntentDetails:
 def _until(request: web.Request) -> datetime:
     """When the page leaves; a missing or wrong time is over."""
     text = request.query.get("until", "")
-    return datetime.fromtimestamp(int(text) if text.isdigit() and len(text) <= 10 else 0, UTC)
+    return datetime.fromtimestamp(int(text) if re.fullmatch("[0-9]{1,10}", text) else 0, UTC)
 
 
 def _cost(view: DeskView) -> dict[str, str]:

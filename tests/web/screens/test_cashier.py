@@ -310,3 +310,26 @@ async def test_customer_display_stays_while_the_desk_is_locked(day: DeskDay) -> 
 
     assert (await day.staff.client.get("/desk")).status_code == 303
     assert "Xin mời đưa thẻ" in text_of(await day.staff.page(f"/display/{day.desk_id}"))
+
+
+async def test_digits_of_other_scripts_are_no_number(day: DeskDay) -> None:
+    """`²` is a digit to Python, and no number."""
+    visit_id = await day.visit()
+    await day.open_shift()
+    await day.staff.post("/desk/paper/reserve", count="2")
+    [block] = await day.site.as_owner("SELECT id FROM receipt_block")
+    paper = {"block_id": str(block["id"]), "visit": "LK0001", "amount": "1000", "issued_at": "2026-01-05T08:00"}
+
+    answers = [
+        await day.staff.client.get(f"/desk/change?due=1000&given={'²'}"),
+        await day.staff.post("/desk/paper/enter", **paper, number="²"),
+        await day.staff.post("/desk/paper/enter", **paper, number="9" * 30),
+        await day.staff.post("/desk/paper/unused", block_id=str(block["id"]), unused="²"),
+    ]
+    async with day.staff.client.stream("GET", "/desk/live?version=²") as live:
+        status = live.status_code
+
+    assert visit_id
+    assert [answer.status_code for answer in answers[:3]] == [200, 422, 422]
+    assert answers[3].status_code < 500
+    assert status == 200

@@ -90,6 +90,21 @@ async def test_surplus_is_returned_with_the_final_bill(performed: LiveVisit) -> 
     assert balance["credit"] == 0
 
 
+async def test_return_that_was_refused_is_not_requested_again_by_the_same_form(performed: LiveVisit) -> None:
+    await performed.advance(200_000)
+    address, key = f"/desk/visits/{performed.id}/discharge", "tat-toan-co-hoan-01"
+    site, cashier = performed.morning.site, performed.morning.cashier
+    await cashier.post(address, key=key, other_way="cash")
+    [refund] = await site.as_owner("SELECT id FROM refund")
+    async with signed_in(site, Role.FINANCE) as finance:
+        await finance.post(f"/refunds/{refund['id']}/refuse")
+
+    await cashier.post(address, key=key, other_way="cash")
+
+    rows = await site.as_owner("SELECT state FROM refund")
+    assert len(rows) == 1
+
+
 async def test_final_bill_sent_twice_is_made_once(performed: LiveVisit) -> None:
     await performed.advance(136_000)
     address, key = f"/desk/visits/{performed.id}/discharge", "tat-toan-mot-lan-01"

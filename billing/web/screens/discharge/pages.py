@@ -9,6 +9,7 @@ POST /desk/visits/{id}/reopen-here              at the cashier's screen, with a 
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
@@ -66,7 +67,8 @@ async def post_discharge(request: web.Request) -> web.Response:
         try:
             way = _read_way(form.text("other_way"))
             new = NewReturn(amount=returns.total, reason=form.text("return_reason") or "Hoàn ứng", other_way=way)
-            await request_return(context, caller.organization_id, visit_id, new, actor=caller.actor)
+            own = replace(idempotent, route=f"{idempotent.route} return")
+            await request_return(context, caller.organization_id, visit_id, new, actor=caller.actor, request=own)
         except BillingError as error:
             return await _page(request, visit_id, form, error)
         return see_other(request, f"/desk/visits/{visit_id}/refund?requested={returns.total}")

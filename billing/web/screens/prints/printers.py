@@ -10,7 +10,7 @@ from billing.organizations.domain.receipt_printer import HEIGHTS_MM, Paper, Rece
 from billing.organizations.service.receipt_printers import list_printers, set_receipt_printer
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.forms import Form, form_errors, read_form, whole_number
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
@@ -36,9 +36,10 @@ async def post_printer(request: web.Request) -> web.Response:
 
 
 def _read_printer(form: Form) -> ReceiptPrinter:
-    if form.text("paper") not in list(Paper) or not form.text("height_mm").isdecimal():
+    height_mm = whole_number(form.text("height_mm"))
+    if form.text("paper") not in list(Paper) or height_mm is None:
         raise InvalidValue("choose a paper and a height", field="paper")
-    return ReceiptPrinter(paper=Paper(form.text("paper")), height_mm=int(form.text("height_mm")))
+    return ReceiptPrinter(paper=Paper(form.text("paper")), height_mm=height_mm)
 
 
 async def _page(request: web.Request, error: BillingError | None = None) -> web.Response:
