@@ -6,7 +6,7 @@ POST /lock              the screen asks for a PIN
 POST /sign-out          the session ends
 
 A form that was sent after its session had ended is kept: as hidden fields of the sign-in page, or, for htmx, in the
-page itself under a dialog. It is sent again by the person, with its idempotency key.
+page itself under a dialog. It is sent again by the person, with its idempotency key; PINs and passwords are typed again.
 """
 
 from collections.abc import Sequence
@@ -61,6 +61,10 @@ _COOKIE_LIFE_S = 400 * 24 * 3600
 _KEPT = "kept."
 _RESUME = "resume_path"
 _KEPT_MAX = 200
+_NOT_KEPT = frozenset(
+    {CSRF_FIELD, "second_secret", "pin", "password", "present_password", "new_password", "repeat_password"}
+)
+"""The token of the ended session, and secrets: they are typed again."""
 
 
 async def get_sign_in(request: web.Request) -> web.Response:
@@ -197,7 +201,7 @@ async def sign_in_again(request: web.Request) -> web.Response:
         response.headers["HX-Retarget"] = "#session-dialog"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
-    kept = {f"{_KEPT}{name}": list(values) for name, values in form.fields.items() if name != CSRF_FIELD}
+    kept = {f"{_KEPT}{name}": list(values) for name, values in form.fields.items() if name not in _NOT_KEPT}
     fields = {"next": [own_path(page_of_form(request))], _RESUME: [own_path(request.path_qs)], **kept}
     return await _page(request, Form(fields), errors=(), status=HTTPStatus.UNAUTHORIZED)
 

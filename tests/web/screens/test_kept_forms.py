@@ -49,6 +49,19 @@ async def test_wrong_password_keeps_the_form_too(site: Site) -> None:
     assert hidden(wrong.text)["kept.note"] == 'dấu " và <b>'
 
 
+async def test_secret_of_a_second_person_is_not_kept(site: Site) -> None:
+    """The page after the sign-in shows what is sent again: it never shows the PIN of somebody else."""
+    await add_account(site)
+    async with browser(site) as client:
+        sent = {"second_secret": "258036", "new_password": "mat khau moi 36", "pin": "135799", "void_reason": "sai số"}
+        prompted = await client.post("/my/language", data=sent)
+        resumed = await enter(client, **hidden(prompted.text))
+
+    assert "sai số" in resumed.text
+    for page in (prompted.text, resumed.text):
+        assert not [secret for secret in ("258036", "mat khau moi 36", "135799") if secret in page]
+
+
 async def test_form_of_another_site_is_not_kept(site: Site) -> None:
     async with browser(site) as client:
         answer = await client.post("/my/language", data={"language": "en"}, headers={"Origin": "https://evil.example"})
