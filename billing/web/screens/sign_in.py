@@ -6,7 +6,7 @@ POST /lock              the screen asks for a PIN
 POST /sign-out          the session ends
 
 A form that was sent after its session had ended is kept: as hidden fields of the sign-in page, or, for htmx, in the
-page itself under a dialog. It is sent again by the person, with its idempotency key; PINs and passwords are typed again.
+page itself under a dialog. It is sent again by the person, with its idempotency key; a PIN or password is typed again.
 """
 
 from collections.abc import Sequence
