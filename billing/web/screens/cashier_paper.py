@@ -18,6 +18,7 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import BillingError, InvalidValue
 from billing.core.money import dong
 from billing.visit_accounts.domain.collection import CollectedPart, Collection
+from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.domain.receipt import PartMethod
 from billing.visit_accounts.service.desk_search import find_at_desk
 from billing.visit_accounts.service.receipt_blocks import (
@@ -29,11 +30,11 @@ from billing.visit_accounts.service.receipt_blocks import (
 )
 from billing.web.app_state import app_state
 from billing.web.problems import problem_of
-from billing.web.request_bodies import read_id
 from billing.web.screens.cashier_panel import desk_of
 from billing.web.screens.forms import Form, FormError, form_errors, idempotent_request, read_form, whole_number
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
+from billing.web.screens.subjects import read_reached_id
 
 
 class PaperIncomplete(InvalidValue):
@@ -73,11 +74,12 @@ async def post_paper_receipt(request: web.Request) -> web.Response:
     """Enter one paper receipt."""
     form = await read_form(request)
     context, caller = app_state(request).context, current(request).caller
+    block_id = await read_reached_id(request, FacilitySubject.RECEIPT_BLOCK, form.text("block_id"))
     try:
         receipt_id = await enter_paper_receipt(
             context,
             caller.organization_id,
-            read_id(form.text("block_id"), field="block_id"),
+            block_id,
             await _paper(request, form),
             actor=caller.actor,
             request=idempotent_request(request, form),
@@ -91,11 +93,12 @@ async def post_unused_numbers(request: web.Request) -> web.Response:
     """Enter every number of a block that is still missing as unused."""
     form = await read_form(request)
     context, caller = app_state(request).context, current(request).caller
+    block_id = await read_reached_id(request, FacilitySubject.RECEIPT_BLOCK, form.text("block_id"))
     try:
         await enter_unused_numbers(
             context,
             caller.organization_id,
-            read_id(form.text("block_id"), field="block_id"),
+            block_id,
             [number for text in form.texts("unused") if (number := whole_number(text)) is not None],
             actor=caller.actor,
             request=idempotent_request(request, form),

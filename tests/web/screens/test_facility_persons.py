@@ -1,14 +1,17 @@
 """Persons who work at some facilities, on the screens: nothing of other facilities or of the whole organization."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
 from billing.core.actor import Role
+from billing.core.ids import DeskId
 from tests.web.screens.live import live_visit
 from tests.web.screens.morning import PIN, Morning, staffed
 from tests.web.site import UNKNOWN_ID, Site
 from tests.web.staff import add_desk, location, signed_in, text_of
+from tests.web.test_isolation import _setup
 
 OTHER_FACILITIES = ["99999"]
 
@@ -77,6 +80,23 @@ async def test_second_person_of_another_facility_decides_nothing(morning: Mornin
     [stored] = await site.as_owner("SELECT state FROM refund")
     assert stored["state"] == "requested"
     assert not await site.as_owner("SELECT FROM receipt WHERE state = 'void'")
+
+
+async def test_paper_block_of_another_facility_is_unknown(site: Site) -> None:
+    async with _setup(site) as setup:
+        await setup.add_facility(site.hospital.organization_id, code="34001", name="Trạm y tế", technical_level="basic")
+    answer = await site.client.post("/v1/desks", json={"facility_code": "34001", "name": "Quầy trạm"})
+    async with (
+        signed_in(site, Role.CASHIER, desk_id=await add_desk(site, "Quầy 3")) as staff,
+        signed_in(site, Role.CASHIER, desk_id=DeskId(UUID(answer.json()["id"])), facility_codes=["34001"]) as limited,
+    ):
+        await staff.post("/desk/paper/reserve", count="2")
+        [block] = await site.as_owner("SELECT id FROM receipt_block")
+        unused = await limited.post("/desk/paper/unused", block_id=str(block["id"]), unused=["1", "2"])
+        entered = await limited.post("/desk/paper/enter", block_id=str(block["id"]), number="1", amount="1000")
+
+    assert [unused.status_code, entered.status_code] == [404, 404]
+    assert not await site.as_owner("SELECT FROM receipt")
 
 
 async def test_refund_is_cancelled_by_who_requested_it_or_by_finance(morning: Morning) -> None:
