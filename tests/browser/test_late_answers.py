@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Complaints
-from tests.browser.test_cashier_desk import day, page, panel, scan, window
+from tests.browser.test_cashier_desk import choose_code, day, page, panel, scan, window
 from tests.web.screens.desk_day import DeskDay
 
 __all__ = ["day", "page", "window"]
@@ -31,7 +31,7 @@ async def test_late_answer_for_one_patient_leaves_the_page_of_the_next(
         await released.wait()
         await route.continue_()
 
-    await page.keyboard.press("F6")
+    await choose_code(page)
     await page.route("**/pay?state=*", hold)
     await page.locator("#part").press("Enter")
     await panel(page, "waiting").to_be_visible()

@@ -47,8 +47,7 @@ async def statement_lines(hospital: Hospital) -> None:
     async with site.context.database.transaction(organization_id) as tx:
         rules = RuleSet(version=1, tolerance=Dong(10))
         assert await add_rule_set(tx, rules, by=None, at=site.context.clock())
-    await _statement(
-        hospital,
+    lines = (
         Line(amount=first["amount"], reference=first["bank_reference"], day=day),
         Line(amount=more["amount"] + 5, reference=more["bank_reference"], day=day),
         Line(amount=less["amount"] - 5, reference=less["bank_reference"], day=day),
@@ -56,6 +55,7 @@ async def statement_lines(hospital: Hospital) -> None:
         Line(amount=-refund["amount"], reference=refund["bank_reference"], day=day),
         Line(amount=-outflow["amount"], reference=outflow["reference"], day=day),
     )
+    await _statement(hospital, *lines)
     report = (
         "transaction,reference,status,amount,fee,bank_reference,occurred_at,paid_out_on\r\n"
         f"{reported['provider_reference']},,SUCCEEDED,{reported['amount']},300,,"
@@ -69,7 +69,8 @@ async def statement_lines(hospital: Hospital) -> None:
         file_name="report.csv",
         actor=Actor.system(),
     )
-    await _statement(hospital, Line(amount=reported["amount"] - 300, text="THANH TOAN", day=day), opening=1)
+    payout = Line(amount=reported["amount"] - 300, text="THANH TOAN", day=day)
+    await _statement(hospital, payout, opening=sum(line.amount for line in lines))
 
 
 async def reverted_matches(hospital: Hospital) -> None:

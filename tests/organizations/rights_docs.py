@@ -23,6 +23,8 @@ route (`billing/web/facility_limits.py`; rows to facilities: the view `facility_
 
 - An id of a path or a body that belongs to another facility answers 404, as an unknown id does. Lists leave such rows
   out: a page may be short, follow `next_cursor`. A path that names another facility is refused (403).
+- A person is limited in the same way on the screens, also as the second person at another one's screen, and signs in
+  at desks of these facilities only.
 - An intent, a payment or a refund of visits of several facilities needs a key of all of them. A patient is reached at
   each facility with a visit of that patient.
 - What belongs to the organization is refused (403): the ledger, exceptions, callbacks, bank deposits, changes of
