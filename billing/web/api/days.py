@@ -91,7 +91,14 @@ class NewOpeningBalances(Body):
     balances: list[NewOpeningBalance] = Field(min_length=2, max_length=BALANCES_MAX)
 
 
-@operation(Operation(tag="ledger", responses={HTTPStatus.OK: DayDocument}, problems=(HTTPStatus.NOT_FOUND,), path=_DAY))
+@operation(
+    Operation(
+        tag="ledger",
+        responses={HTTPStatus.OK: DayDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        path=_DAY,
+    )
+)
 async def get_day(request: web.Request) -> web.Response:
     """Read the results of a business day: as they are now, or as it was closed."""
     return json_response(await _day(app_state(request).context, request[CALLER].organization_id, _read_day(request)))
@@ -101,7 +108,7 @@ async def get_day(request: web.Request) -> web.Response:
     Operation(
         tag="ledger",
         responses={HTTPStatus.OK: DayDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
         path=_DAY,
     )
 )
@@ -116,7 +123,7 @@ async def post_day_closing(request: web.Request) -> web.Response:
     Operation(
         tag="ledger",
         responses={HTTPStatus.OK: Content(media_type=BYTES, description="JSON, for docs/verify_day.py")},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
         path=_DAY,
     )
 )
