@@ -24,8 +24,15 @@ for (const name of ["pageshow", "htmx:afterRequest"]) {
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.querySelector(".errors[tabindex]")?.focus();
 });
-// An element that is refreshed by itself takes its request with it when it leaves the page: a late answer would replace
-// the next patient's panel.
+// An element that is refreshed by itself takes its requests with it when it leaves the page, also the one that waits behind
+// the first: a late answer would replace the next patient's panel.
+const gone = new WeakSet();
 document.addEventListener("htmx:beforeCleanupElement", ({ target }) => {
-  if (target instanceof Element && target.matches("[hx-get][hx-trigger]")) htmx.trigger(target, "htmx:abort");
+  if (target instanceof Element && target.matches("[hx-get][hx-trigger]")) {
+    gone.add(target);
+    htmx.trigger(target, "htmx:abort");
+  }
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (gone.has(event.detail.elt)) event.preventDefault();
 });
