@@ -1,9 +1,9 @@
--- Payment codes of deposits: what is due under an intent, and what a tax document says about an advance. Source:
+-- Payment codes of deposits: what is due under an intent, and what a tax document states about an advance. Source:
 -- docs/visit-accounts.md; docs/reference/hospital-money.md, M-003.
 
 -- The amount that the target of an intent still owes by any code, the amount received under the intent that is allocated
--- to neither invoice nor deposit, and whether the target collects no more. A deposit owes what its request still asks
--- for; it is closed when the visit has its final bill, or the request is withdrawn or superseded.
+-- to neither invoice nor deposit, and whether the target collects no more. A deposit owes what its request still
+-- requests; it is closed when the visit has its final bill, or the request is withdrawn or superseded.
 CREATE VIEW intent_due WITH (security_invoker = true) AS
     SELECT intent.organization_id, intent.id AS intent_id,
         CASE WHEN intent.deposit_id IS NULL THEN (

@@ -1,4 +1,4 @@
--- Bank traces (tra soát): a bank or provider is asked about money. Source: docs/reconciliation.md, Bank traces.
+-- Bank traces (tra soát): an inquiry to a bank or provider about money. Source: docs/reconciliation.md, Bank traces.
 
 -- A trace belongs to one exception, of which at most one trace is open. `version` counts its changes.
 CREATE TABLE bank_trace (

@@ -2,7 +2,7 @@
 -- docs/decisions/0020-shared-commits.md.
 --
 -- The service calls vienphi_try_single_payment() once for each delivery of a group, all in one transaction. Each call
--- sets its own organization, so row security shows it the rows of that organization and no others. A refused call undoes
+-- sets its own organization, so row security shows it the rows of that organization and no others. A refused call rolls back
 -- its own rows and returns false; the others of the group are committed.
 
 -- vienphi_write_single_payment(); returns whether it wrote. It does not wait for the closing of a day, and waits at most

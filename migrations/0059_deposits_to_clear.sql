@@ -1,4 +1,4 @@
--- The version of a deposit that the stored clearance of its visit was computed from is beside the version of the deposit,
+-- The version of a deposit that the stored clearance of its visit was computed from is in the row of the deposit,
 -- so that an index lists the deposits to clear. It replaces visit_account.cleared_deposit_version: the worker computes the
 -- clearance of open visits with money once more. A new deposit is empty and has version 1. Source: docs/visit-accounts.md,
 -- Clearance of orders.

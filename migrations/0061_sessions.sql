@@ -44,7 +44,7 @@ GRANT UPDATE (password_hash, password_set_at, must_change_password, pin_hash, la
     password_locked_until, pin_attempts, pin_locked_until, disabled_at) ON sign_in_account TO vienphi_app;
 
 -- The browser holds the secret of its session in a cookie; only its hash is stored. `password_at` NULL: opened with a
--- PIN at a desk where the person had signed in with a password on that day. A locked session asks for a PIN.
+-- PIN at a desk where the person had signed in with a password on that day. A locked session requires a PIN.
 CREATE TABLE screen_session (
     organization_id int NOT NULL,
     id uuid NOT NULL,

@@ -1,4 +1,4 @@
-"""The words of part 3.1 of docs/glossary.md are not used: not in identifiers, documents, templates or messages.
+"""The words of part 3.1 of docs/glossary.md are not used: not in identifiers, comments, documents or messages.
 
 Identifiers are names of Python, of SQL and of files; each is split into words (snake_case and CamelCase), and whole
 words are compared. A name that a library, a protocol or a data field prescribes is an exception with a reason.
@@ -122,6 +122,29 @@ def prose_files() -> Iterator[Path]:
     yield from (ROOT / each for each in _CATALOGUES if (ROOT / each).exists())
 
 
+def remarks_of(path: Path) -> Iterator[str]:
+    """The comments of a file of code, and of Python its docstrings."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".sql":
+        yield from re.findall(r"--.*", text)
+        return
+    for each in tokenize.generate_tokens(io.StringIO(text).readline):
+        is_docstring = each.type == token.STRING and each.string.startswith('"""')
+        if each.type == token.COMMENT or (is_docstring and not _SQL_BEGINS.match(each.string.strip('"'))):
+            yield each.string
+
+
+def banned_remarks() -> Iterator[tuple[str, str]]:
+    """(file, banned word) of each use in a comment or a docstring of the product."""
+    for part in ("billing", "providers", "migrations"):
+        for path in sorted((ROOT / part).rglob("*")):
+            if path.suffix not in (".py", ".sql"):
+                continue
+            for remark in remarks_of(path):
+                for word in found_in([each.lower() for each in re.findall(r"[^\W_]+", remark)]):
+                    yield relative(path), word
+
+
 def banned_prose() -> Iterator[tuple[str, str]]:
     """(file, banned word) of each use in a document, a template or a catalogue of messages."""
     for path in prose_files():
@@ -155,6 +178,10 @@ def test_identifier_is_split_into_words(name: str, found: list[str]) -> None:
 
 def test_banned_words_are_in_no_identifier() -> None:
     assert not Counter(banned_identifiers())
+
+
+def test_banned_words_are_in_no_comment_or_docstring_of_the_product() -> None:
+    assert not Counter(banned_remarks())
 
 
 def test_banned_words_are_in_no_document_template_or_message() -> None:

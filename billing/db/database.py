@@ -216,7 +216,7 @@ class Database:
     ) -> list[asyncpg.Record]:
         """Run a statement as `run_single` does for several organizations, in one transaction and one round trip.
 
-        Returns the rows of the calls in their order, after the commit. An error of one call undoes them all.
+        Returns the rows of the calls in their order, after the commit. An error of one call rolls all of them back.
         """
         for organization_id, _ in calls:
             check_organization(organization_id)

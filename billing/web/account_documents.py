@@ -84,7 +84,7 @@ class ChargeDocument(TypedDict):
 
 @with_config(EXACTLY)
 class RequestSummary(TypedDict):
-    """A deposit request that still asks for money, in đồng."""
+    """A deposit request that is still open, in đồng."""
 
     id: str
     kind: RequestKind

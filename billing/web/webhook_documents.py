@@ -64,7 +64,7 @@ class IntentUpdatedDocument(TypedDict):
 class DepositRequestUpdatedDocument(TypedDict):
     """A deposit request was made, or has changed its state or the amount received.
 
-    `remaining` is the amount that it still asks for, 0 where it asks for nothing.
+    `remaining` is the amount that it still requests, 0 where it requests nothing.
     """
 
     deposit_request_id: str

@@ -51,7 +51,7 @@ class AmountAboveOwed(InvalidValue):
 
 
 class DepositRequestPaid(Refused):
-    """The deposit request asks for nothing more: it is paid, withdrawn or superseded."""
+    """The deposit request requests nothing more: it is paid, withdrawn or superseded."""
 
     code = "deposit_request_paid"
 

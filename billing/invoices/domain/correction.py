@@ -1,4 +1,4 @@
-"""Corrections of issued invoices: signed changes per payer, and what moves a part of the patient share elsewhere.
+"""Corrections of issued invoices: signed changes per payer, and the payers that take over a part of the patient share.
 
 A correction of the price changes the shares of an invoice. A guarantor, the fund of an exemption or a write-off takes
 over a part of the patient share. All of them are computed for the invoices of a visit together, from the newest to the

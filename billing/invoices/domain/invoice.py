@@ -100,7 +100,7 @@ class Invoice:
 def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     """The shares of a further invoice of a visit: the rounded visit so far less its earlier invoices.
 
-    Raises NothingToInvoice, or CorrectionNeeded where a payer's share has fallen. Source: docs/design.md §4, Money.
+    Raises NothingToInvoice, or CorrectionNeeded where a payer's share is smaller now. Source: docs/design.md §4, Money.
     """
     patient = whole.patient - sum(shares.patient for shares in earlier)
     other = whole.other - sum(shares.other for shares in earlier)

@@ -113,7 +113,7 @@ _READ = """
 
 
 async def read_repricing_inputs(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> Iterator[RepricingInput]:
-    """These invoices, the oldest first. Each is built when it is asked for, so that few lines are in memory at once."""
+    """These invoices, the oldest first. Each is built when it is read, so that few lines are in memory at once."""
     return map(_input, await tx.fetch(_READ, tx.organization_id, invoice_ids))
 
 

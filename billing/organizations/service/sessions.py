@@ -223,7 +223,7 @@ async def list_desk_persons(context: Context, session: Session) -> list[DeskPers
 
 
 async def lock(context: Context, session: Session) -> None:
-    """Lock a session: the desk asks for a PIN."""
+    """Lock a session: the desk requires a PIN."""
     async with context.database.transaction(session.organization_id) as tx:
         await lock_session(tx, session.id, context.clock())
 

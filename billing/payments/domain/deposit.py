@@ -22,7 +22,7 @@ class DepositState(StrEnum):
 
 
 class AdvanceType(StrEnum):
-    """What a tax document says about an advance: it secures the contract, or pays in advance. A facility decides.
+    """What a tax document states about an advance: it secures the contract, or pays in advance. A facility decides.
 
     Source: docs/reference/hospital-money.md, M-003.
     """
@@ -142,7 +142,7 @@ class DepositRequest:
 
     @property
     def remaining(self) -> Dong:
-        """The amount that the request still asks for; 0 once it is withdrawn or superseded."""
+        """The amount that the request still requests; 0 once it is withdrawn or superseded."""
         if self.state not in (RequestState.REQUESTED, RequestState.PARTLY):
             return NOTHING
         return Dong(max(0, self.amount - self.received))
@@ -150,7 +150,7 @@ class DepositRequest:
     def with_payment(self, amount: Dong) -> Self:
         """The request after money was paid for it, or (negative) left again.
 
-        A withdrawn or superseded request asks for nothing again: a part of its money does not open it.
+        A withdrawn or superseded request requests nothing again: a part of its money does not open it.
         """
         received = Dong(self.received + amount)
         if received >= self.amount:

@@ -95,7 +95,7 @@ _FIND_TRANSFER = """
 async def find_booked_transfer(
     tx: Transaction, bank_account_id: UUID, reference: str, amount: Dong, *, at: datetime
 ) -> PaymentId | None:
-    """The payment that a bank transfer is booked as: confirmed before, or reported by a provider around this time."""
+    """The payment that a bank transfer is booked as: confirmed before, or reported by a provider near this time."""
     window = timedelta(days=3)
     found: UUID | None = await tx.fetchval(
         _FIND_TRANSFER, tx.organization_id, bank_account_id, reference, amount, at, window

@@ -137,7 +137,7 @@ _LOCK_OPEN_REQUESTS = """
 
 
 async def lock_open_requests(tx: Transaction, deposit_id: DepositId) -> list[DepositRequest]:
-    """Read and lock the requests of a deposit that still ask for money."""
+    """Read and lock the requests of a deposit that are still open."""
     return [request_of(row) for row in await tx.fetch(_LOCK_OPEN_REQUESTS, tx.organization_id, deposit_id)]
 
 
@@ -148,7 +148,7 @@ _READ_OPEN_REQUESTS = """
 
 
 async def read_open_requests(tx: Transaction, deposit_id: DepositId) -> list[DepositRequest]:
-    """The requests of a deposit that still ask for money, not locked."""
+    """The requests of a deposit that are still open, not locked."""
     return [request_of(row) for row in await tx.fetch(_READ_OPEN_REQUESTS, tx.organization_id, deposit_id)]
 
 

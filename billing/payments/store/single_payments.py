@@ -38,7 +38,7 @@ _READ = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRequest:
-    """Asks for the target of a code of one organization, and for the days ever opened in a period."""
+    """Requests the target of a code of one organization, and the days ever opened in a period."""
 
     organization_id: OrganizationId
     code: str

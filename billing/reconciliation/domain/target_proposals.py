@@ -26,7 +26,7 @@ _LETTERS = frozenset(ALPHABET)
 
 
 class TargetReason(StrEnum):
-    """What speaks for a target, or against it: `shared` and `no_code` warn."""
+    """A reason for a target, or against it: `shared` and `no_code` warn."""
 
     AMOUNT = "amount"
     CODE = "code"

@@ -192,6 +192,6 @@ def child(element: Element, *path: str) -> Element | None:
 
 
 def child_text(element: Element, *path: str) -> str | None:
-    """The text of the first element at a path, without spaces around it; None if it is empty or absent."""
+    """The text of the first element at a path, without spaces at its ends; None if it is empty or absent."""
     found = child(element, *path)
     return ((found.text or "").strip() or None) if found is not None else None

@@ -159,7 +159,7 @@ async def refund_payment(deciding: Deciding, *, account_id: ProviderAccountId | 
 
 
 def new_refund(deciding: Deciding, free: Dong) -> NewRefund:
-    """The refund that a decision asks for; all free money where it names no amount. Raises InvalidValue."""
+    """The refund that a decision requests; all free money where it names no amount. Raises InvalidValue."""
     new = deciding.new
     if new.way is None:
         raise InvalidValue("name the way of the refund", field="way")

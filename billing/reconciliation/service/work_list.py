@@ -37,7 +37,7 @@ _ITEMS_SHOWN, _NEARBY_SHOWN = 5, 40
 class ProposedRow:
     """A row with its proposals, the best first: items of the ledger that its line may be, and codes it may be for.
 
-    `nearby` are further items of the days around the line, for a line that is several of them; of a single row only.
+    `nearby` are further items of the days near the line, for a line that is several of them; of a single row only.
     """
 
     row: WorkRow

@@ -25,7 +25,7 @@ CARD_WARNING_DAYS = 10
 
 
 class PatientWarning(StrEnum):
-    """What the cashier is told about a patient before money is taken."""
+    """A warning about a patient that the desk shows before money is taken."""
 
     PROVISIONAL = "provisional"
     CARD_ENDS = "card_ends"

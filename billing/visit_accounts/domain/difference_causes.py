@@ -1,6 +1,6 @@
 """Likely causes of a difference between counted and expected cash, the most likely first.
 
-Hints for a person who looks for the money; nothing is booked by them. Source: docs/ux.md, Shift closing.
+Likely causes for a person who looks for the money; nothing is booked by them. Source: docs/ux.md, Shift closing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class OtherMoney:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One hint. `receipts` are those to look at; `note` is the denomination, `notes` how many of them were counted."""
+    """One likely cause. `receipts` are those to look at; `note` is the denomination, `notes` their counted number."""
 
     kind: CauseKind
     receipts: Sequence[CashReceipt] = ()

@@ -124,7 +124,7 @@ async def request_deposit(
 async def withdraw_request(
     context: Context, organization_id: OrganizationId, request_id: DepositRequestId, *, actor: Actor
 ) -> None:
-    """Withdraw an open request: nothing more is asked for. Money received for it stays in the deposit.
+    """Withdraw an open request: nothing more is requested. Money received for it stays in the deposit.
 
     Raises NotFound, DepositRequestNotOpen.
     """

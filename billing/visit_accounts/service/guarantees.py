@@ -52,7 +52,7 @@ _REFERENCE_LENGTH_MAX = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGuarantee:
-    """What a payer is asked to guarantee, in đồng."""
+    """The amount that a payer is requested to guarantee, in đồng."""
 
     payer: str
     reference: str
@@ -69,7 +69,7 @@ async def request_guarantee(
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> UUID:
-    """Record that a payer is asked for a guarantee; it comes after the payers asked before.
+    """Record that a guarantee is requested of a payer; it comes after the payers requested before.
 
     Raises NotFound, VisitClosed, GuaranteeExists, InvalidValue, idempotency errors.
     """

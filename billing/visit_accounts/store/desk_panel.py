@@ -104,7 +104,7 @@ async def read_arrived_money(tx: Transaction, visit_id: VisitId) -> list[Arrived
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedRequest:
-    """An open or paid request that names some of the lines asked for, with all lines that it names."""
+    """An open or paid request that names some of the given lines, with all lines that it names."""
 
     id: DepositRequestId
     lines: frozenset[str]

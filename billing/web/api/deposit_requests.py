@@ -69,7 +69,7 @@ class RequestedLineDocument(Document):
 
 
 class DepositRequestSummary(Document):
-    """A deposit request, in whole đồng. `remaining` is what it still asks for; a paid order line may be performed."""
+    """A deposit request, in whole đồng. `remaining` is what it still requests; a paid order line may be performed."""
 
     id: Text
     visit_id: Text

@@ -41,7 +41,7 @@ _REFUSED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 class NewGuaranteeBody(Body):
-    """What a payer is asked to guarantee, in whole đồng, until a day."""
+    """The amount that a payer is requested to guarantee, in whole đồng, until a day."""
 
     payer: str
     reference: str
@@ -121,7 +121,7 @@ class ExemptionsDocument(Document):
     )
 )
 async def post_guarantee(request: web.Request) -> web.Response:
-    """Record that a payer is asked for a guarantee. The patient's amount falls when it is confirmed."""
+    """Record that a guarantee is requested of a payer. The patient's amount falls when it is confirmed."""
     context, caller = app_state(request).context, request[CALLER]
     body, idempotent_request = await read_idempotent(request, NewGuaranteeBody)
     new = NewGuarantee(

@@ -230,7 +230,7 @@ def _card(sent: _Sent) -> CardPayment:
 
 
 async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoice]]) -> web.Response:
-    """Do what a form asks for, and show the visit; a refusal shows it with the reason and what was typed."""
+    """Run the use case of a form, and show the visit; a refusal shows it with the reason and what was typed."""
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
     form = await read_form(request)
     sent = _Sent(request, visit_id, form)

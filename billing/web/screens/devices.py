@@ -55,7 +55,7 @@ DeviceHandler = Callable[[web.Request, Device], Awaitable[web.StreamResponse]]
 
 
 def device_handler(handler: DeviceHandler, right: Right) -> Handler:
-    """A handler for devices whose key has the right; without a key the page asks for one.
+    """A handler for devices whose key has the right; without a key the set-up page follows.
 
     A form must come from a page of this service.
     """

@@ -36,7 +36,7 @@ class NoDesk(Refused):
 
 
 async def get_queue_display(request: web.Request, device: Device) -> web.Response:
-    """The numbers that are called, for the wall; the page renews itself."""
+    """The numbers that are called; the page renews itself."""
     context = app_state(request).context
     display = await find_queue_display(context, device.organization_id, device.facility_code)
     return render(request, "public/queue.html", display=display, now=context.clock())

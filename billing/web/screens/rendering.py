@@ -107,7 +107,7 @@ def day_time(value: datetime) -> str:
 
 
 def inert(text: str) -> str:
-    """A text of others without control characters and marks of direction: it moves nothing around it.
+    """A text of others without control characters and marks of direction: it moves no text next to it.
 
     The template escapes markup; a line break becomes a space.
     """

@@ -25,7 +25,7 @@ class SecondPersonNotReached(Refused):
 
 
 async def find_second_persons(request: web.Request, right: Right) -> Sequence[SecondPerson]:
-    """The persons who may decide beside the one of the session, at the facility of the desk."""
+    """The persons other than the one of the session who may decide, at the facility of the desk."""
     session = current(request)
     return await list_second_persons(
         app_state(request).context,

@@ -2,7 +2,7 @@
 
 GET/POST /sign-in       name, password and workplace
 GET/POST /sign-in/pin   the person changes at a desk, or a locked screen opens
-POST /lock              the screen asks for a PIN
+POST /lock              the screen requires a PIN
 POST /sign-out          the session ends
 
 A form that was sent after its session had ended is kept: as hidden fields of the sign-in page, or, for htmx, in the

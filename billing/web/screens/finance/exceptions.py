@@ -1,4 +1,4 @@
-"""Exceptions as a work list with one of them open beside it: history, comments, owner and due time.
+"""Exceptions as a work list with one of them open next to it: history, comments, owner and due time.
 
 GET  /finance/exceptions          ?reason, ?owner (mine, none, or an id), ?state, ?q, ?after, ?done
 GET  /finance/exceptions/{id}     the same list with this exception open
@@ -67,7 +67,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedException:
-    """The exception beside the list. `standing` is the decision that may be reverted."""
+    """The exception next to the list. `standing` is the decision that may be reverted."""
 
     shown: ShownRow
     events: Sequence[Event]

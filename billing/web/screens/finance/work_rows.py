@@ -1,6 +1,6 @@
 """Rows of the work list as pages show them: the marked text, the proposal with its reasons, and one button.
 
-A button accepts a proposal only where nothing speaks against it; every other row leads to its form. Nothing here
+A button accepts a proposal only where no reason is against it; every other row leads to its form. Nothing here
 computes money. Source: docs/ux.md, Finance.
 """
 
