@@ -74,11 +74,11 @@ LINES ?= 1000000
 bench-reconcile: .venv/.installed ## import and match a generated month, compared with COPY and a join: LINES=1000000
 	@$(RUN) tests.bench.reconcile --lines $(LINES)
 
-CYCLES ?= 20
 .PHONY: bench-pages
 bench-pages: .venv/.installed ## measure the screens among a million invoices: p95, weight, scan to code, callback to page
 	@$(RUN) tests.bench.pages $(BENCH_ARGUMENTS)
 
+CYCLES ?= 20
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
@@ -100,7 +100,7 @@ guide-pictures: .venv/.installed ## write the pictures of the guides of each rol
 
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: .venv/.installed ## hurl almost valid bytes at every reader: make fuzz SECONDS=600
+fuzz: .venv/.installed ## send almost valid bytes to every reader: make fuzz SECONDS=600
 	@$(RUN) tests.fuzz.fuzz --seconds $(SECONDS) $(FUZZ_ARGUMENTS)
 
 .PHONY: lock
