@@ -39,7 +39,7 @@ _GC_THRESHOLD = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
 
 # aiohttp sends its own and Python's version in every response, also for an unparsable request.
-web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
+web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]  # not exported
 
 
 def create_application(

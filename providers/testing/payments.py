@@ -130,7 +130,7 @@ class PaymentChecks(ConformanceBase):
 
     def test_refund_without_a_trustworthy_answer_is_not_concluded(self) -> None:
         self.require(Refunds)
-        assert isinstance(self.provider.partial_refunds, bool), "partial_refunds is not declared"  # type: ignore[attr-defined]
+        assert isinstance(self.provider.partial_refunds, bool), "partial_refunds is not declared"  # type: ignore[attr-defined]  # Refunds only
         for fault in faults():
             sent: list[bytes] = []
             provider = self.open(client=self.failing(fault, sent))

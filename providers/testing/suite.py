@@ -191,7 +191,7 @@ class ConformanceBase:
     def first_secret(self, name: str) -> object:
         """Return the current value of a secret setting."""
         value = self.settings[name]
-        return value if isinstance(value, str) else next(iter(value))  # type: ignore[call-overload]
+        return value if isinstance(value, str) else next(iter(value))  # type: ignore[call-overload]  # a sequence
 
     def pending(self) -> PendingPayment:
         """Return the payment that a status query is about."""

@@ -107,7 +107,7 @@ def changed_lines(before: Sequence[BilledLine], after: Sequence[BilledLine]) -> 
             for name in _CHANGING
         }
         if any(amounts.values()):
-            changes.append(replace(named, **amounts))  # type: ignore[arg-type]
+            changes.append(replace(named, **amounts))  # type: ignore[arg-type]  # a mapping of names
     return changes
 
 

@@ -255,7 +255,7 @@ class Refund:
         return self._with(state=state, ended_by=by, ended_at=at, due_at=None, **changes)
 
     def _with(self, **changes: object) -> Self:
-        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # a mapping of names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,7 @@ class Charge:
         if state is self.state:
             return self
         times: dict[str, datetime] = {} if state is ChargeState.ORDERED else {f"{state.value}_at": at}
-        return replace(self, state=state, changed_at=at, **times)  # type: ignore[arg-type]
+        return replace(self, state=state, changed_at=at, **times)  # type: ignore[arg-type]  # a mapping of names
 
     def with_amounts(self, amounts: LineAmounts | None) -> Self:
         """The charge at its price; None where it has none."""

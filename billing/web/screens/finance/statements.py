@@ -140,7 +140,7 @@ async def _upload(request: web.Request) -> tuple[str, BinaryIO]:
     posted = (await request.post()).get("file")
     if not isinstance(posted, web.FileField) or not posted.filename:
         raise InvalidValue("choose the file of the bank", field="file")
-    return posted.filename.rpartition("/")[2].rpartition("\\")[2][:255], posted.file  # type: ignore[return-value]
+    return posted.filename.rpartition("/")[2].rpartition("\\")[2][:255], posted.file  # type: ignore[return-value]  # BufferedReader
 
 
 def _refused(request: web.Request, form: Form, error: BillingError) -> web.Response:
