@@ -54,7 +54,8 @@ async def read_matchable_line(tx: Transaction, line_id: UUID) -> OpenLine:
 
 
 # The item under the reference or only code of the line, else the payment of its amount and day, else the payout of its
-# day: the same as those that the detection names (`exception_causes.py`).
+# day that is nearest above it: the one that the detection names (`exception_causes.py`). A person may accept a larger
+# fee than the tenth up to which it is detected.
 _ITEM_OF_LINE = """
     SELECT line.id AS line_id, item.item_kind, item.item_id, item.amount AS expected, item.clearing_subject,
         coalesce(stated.fee, 0) AS fee, item.match_id, 0 AS rank
@@ -73,7 +74,7 @@ _ITEM_OF_LINE = """
         END AS choice) AS chosen
     WHERE line.organization_id = $1 AND line.id = $2 AND line.amount > 0 AND chosen.choice IS NOT NULL
         AND item.day BETWEEN line.booked_on - 10 AND line.booked_on + 1
-    ORDER BY chosen.choice, item.item_id LIMIT 1
+    ORDER BY chosen.choice, CASE WHEN chosen.choice = 4 THEN item.amount END, item.item_id LIMIT 1
 """
 
 

@@ -49,7 +49,8 @@ async def has_import(tx: Transaction) -> bool:
 
 # A line without a match, and the one item of ours that it may belong to: under its reference or only code with another
 # amount, else of its amount and day without a name. A returned transfer names the reference of the payment in its text.
-# A payout that arrives less a fee is the nearest line of its day below its net amount, at least nine tenths of it.
+# A payout that arrives less a fee is the nearest line of its day below its net amount, more than nine tenths of it; of
+# several payouts the line is that of the nearest (`decided_lines.py` matches the same).
 # Open lines and waiting items are few and are found first: each look-up reads them, not every payment.
 _LINE_CAUSES = r"""
     WITH open_line AS MATERIALIZED (
@@ -111,7 +112,7 @@ _LINE_CAUSES = r"""
             AND NOT EXISTS (SELECT FROM open_line AS nearer WHERE nearer.bank_account_id = line.bank_account_id
                 AND nearer.booked_on = line.booked_on AND nearer.codes = '{}'
                 AND nearer.amount > line.amount AND nearer.amount < item.amount)
-        ORDER BY item.item_id LIMIT 1
+        ORDER BY item.amount, item.item_id LIMIT 1
     ) AS payout ON true
     LEFT JOIN LATERAL (
         SELECT payment.id FROM intent

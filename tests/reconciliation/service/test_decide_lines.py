@@ -27,7 +27,12 @@ from billing.reconciliation.service.find_exceptions import FoundExceptions, find
 from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
-from tests.reconciliation.service.exceptions_desk import ORGANIZATION, ExceptionDesk, open_exception_desk
+from tests.reconciliation.service.exceptions_desk import (
+    ORGANIZATION,
+    ExceptionDesk,
+    add_second_channel,
+    open_exception_desk,
+)
 
 
 @pytest.fixture
@@ -157,6 +162,23 @@ async def test_fee_that_a_payout_lacks_goes_to_the_fees(own: MatchingFlow, desk:
     await assert_books_are_right(own.flow.context.database)
     await desk.revert(exception_id, version=2)
     assert await own.balances("bank", "payment_fees", "clearing") == [0, 0, OWED]
+
+
+@pytest.mark.parametrize("larger", [1_000_000, 640_000])
+async def test_fee_is_accepted_for_the_payout_that_is_nearest_to_its_line(
+    own: MatchingFlow, desk: ExceptionDesk, database: DatabaseAddress, larger: int
+) -> None:
+    await add_second_channel(own.flow, database)
+    await own.report(own.report_row("A1", larger, paid_out_on=own.today))
+    await own.report(own.report_row("B1", 600_000, paid_out_on=own.today), account="second")
+    await own.statement(own.line(590_000, "PAYOUT", reference="PO1"))
+    exception_id = await _found(own, "fee_withheld")
+
+    await desk.decide(exception_id, DecisionAction.ACCEPT_FEE)
+
+    assert await own.matches() == [("manual", "live", ("payout 590000", "statement_line 590000"))]
+    assert await own.balances("bank", "payment_fees") == [590_000, 10_000]
+    await assert_books_are_right(own.flow.context.database)
 
 
 async def test_line_under_a_code_is_booked_as_the_first_event_of_a_day(own: MatchingFlow) -> None:
