@@ -224,6 +224,21 @@ _UNREPORTED_CAUSES = """
     ORDER BY payment.id
 """
 
+# A card payment past its term that no batch of its terminal states. Where a batch lists no slips and its total differs,
+# the batch itself names the difference.
+_UNBATCHED_CAUSES = """
+    SELECT 'payment' AS item_kind, slip.payment_id AS item_id, slip.amount, slip.day AS business_day,
+        terminal.bank_account_id, NULL::uuid AS provider_account_id, slip.payment_id, 'ledger_only' AS reason
+    FROM card_slip AS slip
+    JOIN card_terminal AS terminal ON terminal.organization_id = $1 AND terminal.id = slip.terminal_id
+    WHERE slip.organization_id = $1 AND slip.payment_id >= $5 AND slip.day >= $2 AND slip.batch_id IS NULL
+        AND vienphi_working_day_after(slip.day, $4) < $3
+        AND NOT EXISTS (SELECT FROM card_batch AS batch WHERE batch.organization_id = $1
+            AND batch.terminal_id = slip.terminal_id AND batch.day = slip.day
+            AND batch.differences @> '[{"kind": "other_total"}]')
+    ORDER BY slip.payment_id
+"""
+
 # One exception of a payout whose fees no contract explains.
 _PAYOUT_FEE_CAUSES = """
     SELECT 'payout' AS item_kind, payout.id AS item_id, sum(fee.fee)::bigint AS amount,
@@ -253,6 +268,9 @@ async def read_causes(tx: Transaction, rules: RuleSet, *, from_day: date, today:
     term = rules.terms.get("payment", 1)
     unreported = await tx.fetch(_UNREPORTED_CAUSES, organization, from_day, today, rules.cut_off, term, since_id)
     items += [read_row(Cause, row) for row in unreported]
+    batch_term = rules.terms.get("card_batch", 1)
+    unbatched = await tx.fetch(_UNBATCHED_CAUSES, organization, from_day, today, batch_term, since_id)
+    items += [read_row(Cause, row) for row in unbatched]
     reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, rules.fee_tolerance, since_id)
     fees = await tx.fetch(_PAYOUT_FEE_CAUSES, organization, from_day)
     concerned = {each for line in lines for each in (line.payment_id, line.concerns_id) if each is not None}
