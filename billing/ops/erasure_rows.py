@@ -222,14 +222,19 @@ async def find_visits_of(tx: Transaction, *, by: str, number: str) -> list[Visit
 _PAYMENTS_OF_VISITS = """
     WITH target AS (
         SELECT invoice.id FROM invoice WHERE invoice.organization_id = $1 AND invoice.visit_id = ANY ($2)
+    ), held AS (
+        SELECT deposit.id FROM deposit WHERE deposit.organization_id = $1 AND deposit.visit_id = ANY ($2)
     ), intents AS (
-        SELECT DISTINCT intent_id FROM intent_invoice
+        SELECT intent_id FROM intent_invoice
         WHERE organization_id = $1 AND invoice_id IN (SELECT id FROM target)
+        UNION
+        SELECT id FROM intent WHERE organization_id = $1 AND deposit_id IN (SELECT id FROM held)
     ), paid AS (
         SELECT DISTINCT payment.id, payment.delivery_id FROM payment
         WHERE payment.organization_id = $1 AND (payment.intent_id IN (SELECT intent_id FROM intents)
             OR payment.id IN (SELECT payment_id FROM allocation
-                WHERE organization_id = $1 AND invoice_id IN (SELECT id FROM target)))
+                WHERE organization_id = $1
+                    AND (invoice_id IN (SELECT id FROM target) OR deposit_id IN (SELECT id FROM held))))
     )
     SELECT
         ARRAY(SELECT id FROM paid ORDER BY id) AS payments,
