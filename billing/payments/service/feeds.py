@@ -16,6 +16,7 @@ import structlog
 from billing.core.clock import business_date
 from billing.core.errors import BillingError, CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
+from billing.db.rounds import run_together
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
@@ -62,13 +63,7 @@ async def poll_feed(context: PaymentContext, organization_id: OrganizationId) ->
     """
     async with context.database.transaction(organization_id) as tx:
         names = await read_account_names(tx)
-    counts = await asyncio.gather(
-        *(_poll_account(context, organization_id, name) for name in names), return_exceptions=True
-    )
-    for count in counts:
-        if isinstance(count, BaseException):
-            raise count
-    return sum(count for count in counts if isinstance(count, int))
+    return sum(await run_together("feeds", (_poll_account(context, organization_id, name) for name in names)))
 
 
 async def _poll_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:

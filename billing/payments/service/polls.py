@@ -7,7 +7,6 @@ failure; after 24 hours of these a person decides. Source: docs/design.md §5, S
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from billing.core.clock import business_date
 from billing.core.errors import CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
+from billing.db.rounds import run_together
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
@@ -88,11 +88,7 @@ async def poll_due_payments(context: PaymentContext, organization_id: Organizati
     await _schedule_open(context, organization_id)
     async with context.database.transaction(organization_id) as tx:
         due = await read_due_accounts(tx, now=now)
-    counts = await asyncio.gather(
-        *(_poll_account(context, organization_id, name) for _, name in due), return_exceptions=True
-    )
-    _raise_first(counts)
-    return sum(count for count in counts if isinstance(count, int))
+    return sum(await run_together("polls", (_poll_account(context, organization_id, name) for _, name in due)))
 
 
 async def _schedule_open(context: PaymentContext, organization_id: OrganizationId) -> None:
@@ -124,8 +120,7 @@ async def _poll_account(context: PaymentContext, organization_id: OrganizationId
         return 0
     results = await asyncio.gather(*(_poll(context, account, task, until) for task in tasks))
     # An answer that cannot be applied now is polled again after its lease; the others are not lost with it.
-    applied = await asyncio.gather(*(_apply_result(context, account, each) for each in results), return_exceptions=True)
-    _raise_first(applied)
+    await run_together("poll_answers", (_apply_result(context, account, each) for each in results))
     return len(results)
 
 
@@ -247,12 +242,6 @@ async def open_exception_for(
 ) -> None:
     policy = policy_of(ExceptionReason.STATUS_UNRESOLVED, await read_exception_policies(tx))
     await open_exception(tx, context.ids.new(), task, account.id, at=context.clock(), policy=policy)
-
-
-def _raise_first(results: Sequence[object]) -> None:
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
 
 
 def _is_news(notice: Notice, state: IntentState) -> bool:

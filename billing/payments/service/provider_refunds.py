@@ -16,6 +16,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId, RefundId
 from billing.core.money import Dong
 from billing.db.database import Transaction
+from billing.db.rounds import run_together
 from billing.ledger.domain.accounts import clearing_account
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.exception import ExceptionReason, policy_of
@@ -59,12 +60,7 @@ async def run_due_refunds(context: PaymentContext, organization_id: Organization
     """Send and query the refunds that are due; returns how many. One that fails does not stop the others."""
     async with context.database.transaction(organization_id) as tx:
         due = await find_due_refunds(tx, now=context.clock(), at_most=REFUNDS_AT_ONCE)
-    called = await asyncio.gather(
-        *(call_provider(context, organization_id, each, actor=Actor.system()) for each in due), return_exceptions=True
-    )
-    for result in called:
-        if isinstance(result, BaseException):
-            raise result
+    await run_together("refunds", (call_provider(context, organization_id, each, actor=Actor.system()) for each in due))
     return len(due)
 
 
