@@ -7,10 +7,9 @@ is a duplicate by its bank reference. Source: docs/design.md §3.6; §5, Duplica
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
 from uuid import UUID
 
-from billing.core.clock import business_date
+from billing.core.clock import business_date, noon_of
 from billing.core.ids import DeliveryId
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day
@@ -33,8 +32,6 @@ from providers.contract import Movement, Notice, Outcome, Payer
 from providers.references import is_placeholder
 
 BOOKED_AT_ONCE = 100
-
-_NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam
 
 
 async def book_confirmed_lines(
@@ -112,7 +109,7 @@ def line_delivery(
         event_key=line_name(line),
         outcome=Outcome.SUCCEEDED,
         provider_status="on_statement",
-        occurred_at=line.occurred_at or datetime.combine(line.booked_on, _NOON),
+        occurred_at=line.occurred_at or noon_of(line.booked_on),
         amount=abs(line.amount),
         movement=Movement.REVERSED if reverses else Movement.RECEIVED,
         reverses=reverses,

@@ -4,8 +4,7 @@ The money is locked first, then the exception. What was returned is owed again: 
 whose payment the bank took back. Source: docs/reconciliation.md, Returned transfers.
 """
 
-from datetime import datetime
-
+from billing.core.clock import noon_of
 from billing.core.errors import InvalidValue
 from billing.core.ids import PaymentId, ProviderAccountId, RefundId
 from billing.core.money import Dong
@@ -18,7 +17,7 @@ from billing.payments.store.unmatched_outflows import return_outflow
 from billing.reconciliation.domain.exception_case import ActionNotPossible
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule
 from billing.reconciliation.service.bank_notices import line_delivery, line_name
-from billing.reconciliation.service.decide_lines import NOON, lock_line, match_decided, match_own_entry
+from billing.reconciliation.service.decide_lines import lock_line, match_decided, match_own_entry
 from billing.reconciliation.service.deciding import Deciding, Effect, close_cases, read_accounting_date
 from billing.reconciliation.store.decided_lines import DecidedLine
 from billing.reconciliation.store.exceptions import lock_cases
@@ -85,7 +84,7 @@ async def _return_refund(deciding: Deciding, refund_id: RefundId) -> Effect:
         deposits,
         into=_bank(line),
         actor=deciding.actor,
-        effective_at=_at(line),
+        effective_at=noon_of(line.booked_on),
     )
     return await match_own_entry(deciding, line, MatchRule.RETURNED, entry_id)
 
@@ -143,7 +142,7 @@ async def _take_payment_back(deciding: Deciding, payment_id: PaymentId, account_
 
 async def _post(deciding: Deciding, line: DecidedLine, kind: EntryKind, posting: Posting) -> Effect:
     entry_id = await post_entry(
-        deciding.tx, deciding.context, kind, [posting], actor=deciding.actor, effective_at=_at(line)
+        deciding.tx, deciding.context, kind, [posting], actor=deciding.actor, effective_at=noon_of(line.booked_on)
     )
     assert entry_id is not None, "a line has an amount"
     return await match_own_entry(deciding, line, MatchRule.RETURNED, entry_id)
@@ -155,7 +154,3 @@ def _bank(line: DecidedLine) -> AccountKey:
 
 def _posting(line: DecidedLine, credit: AccountKey) -> Posting:
     return Posting(debit=_bank(line), credit=credit, amount=Dong(line.amount))
-
-
-def _at(line: DecidedLine) -> datetime:
-    return datetime.combine(line.booked_on, NOON)

@@ -1,7 +1,7 @@
 """Decide exceptions: record what a person decided and why, and revert it while its accounting day is open.
 
-The money of each action is in `place_money.py` and `assign_payer.py`, its reversal in `reverting.py`. Source:
-docs/reconciliation.md, Exceptions.
+The money of each action is in `place_money.py`, `assign_payer.py`, `decide_lines.py` and `book_returned.py`, its
+reversal in `reverting.py` or next to the action. Source: docs/reconciliation.md, Exceptions.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -4,8 +4,7 @@ These are steps. Each locks the exception, then writes the match of the line; th
 that a run has matched meanwhile. Source: docs/reconciliation.md, Exceptions.
 """
 
-from datetime import UTC, datetime, time
-
+from billing.core.clock import noon_of
 from billing.core.ids import EntryId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting, account_subject
@@ -32,9 +31,6 @@ from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, ad
 from billing.reconciliation.store.returned_items import is_returned
 from billing.reconciliation.store.stored_matches import end_matches, lock_matches
 
-NOON = time(5, 0, tzinfo=UTC)
-"""12:00 in Vietnam: a statement states days."""
-
 _FEES = AccountKey(AccountRole.PAYMENT_FEES)
 _BOOKABLE = (ExceptionReason.BANK_ONLY, ExceptionReason.CALLBACK_MISSING, ExceptionReason.DUPLICATE_TRANSFER)
 
@@ -56,7 +52,7 @@ async def book_charge(deciding: Deciding) -> Effect:
         EntryKind.BANK_CHARGE_BOOKED,
         [Posting(debit=_FEES, credit=bank, amount=amount)],
         actor=deciding.actor,
-        effective_at=datetime.combine(line.booked_on, NOON),
+        effective_at=noon_of(line.booked_on),
     )
     assert entry_id is not None, "a charge has an amount"
     return await match_own_entry(deciding, line, MatchRule.BANK_CHARGE, entry_id)

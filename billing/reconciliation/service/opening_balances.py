@@ -5,13 +5,13 @@ one with which its first statement opens. Source: docs/ledger-verification.md, O
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
-from billing.core.clock import VIETNAM, business_date
+from billing.core.clock import business_date, noon_of
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
 from billing.core.money import Dong
@@ -89,7 +89,7 @@ async def post_opening_balances(tx: Transaction, context: LedgerContext, approva
         EntryKind.OPENING_BALANCES,
         build_postings(balances),
         actor=actor,
-        effective_at=datetime.combine(opening_day, time(12), tzinfo=VIETNAM),
+        effective_at=noon_of(opening_day),
     )
 
 

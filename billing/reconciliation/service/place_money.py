@@ -1,6 +1,6 @@
 """Actions of a decision that place the money of a payment: assigned, released, declared a duplicate, refunded. Steps.
 
-Each locks the money, then the exception, then acts. `revert_decisions.py` reverts them. Source: docs/design.md §5,
+Each locks the money, then the exception, then acts. `reverting.py` reverts them. Source: docs/design.md §5,
 Where money goes; docs/reconciliation.md, Exceptions.
 """
 

@@ -4,18 +4,17 @@ Requires a transaction with `posting=True`. Source: docs/design.md §4, Accounts
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date
 from uuid import UUID
 
 from billing.core.actor import Actor
+from billing.core.clock import noon_of
 from billing.core.ids import EntryId
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.service.context import LedgerContext
 from billing.ledger.service.posting import NewEntry, post_entries
 from billing.reconciliation.domain.sweep import Sweep, sweep_postings
-
-_NOON = time(5, 0, tzinfo=UTC)  # 12:00 in Vietnam: a statement states days
 
 
 async def post_sweeps(
@@ -42,7 +41,7 @@ async def post_sweeps(
             NewEntry(
                 kind=kind,
                 postings=sweep_postings(groups[group], is_reversed=is_reversed),
-                effective_at=datetime.combine(group[0], _NOON),
+                effective_at=noon_of(group[0]),
             )
             for group in order
         ],
