@@ -23,11 +23,11 @@ from billing.ledger.store.journal import open_day
 from billing.payments.service.intake import Intake, IntakeLimits
 from billing.reconciliation.service.close_day import find_closing
 from providers.contract import Verdict
-from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
+from tests.builders import add_demo_hospital, build_context
 from tests.clock import StandingClock
 from tests.closing import close_books
 from tests.conftest import DatabaseAddress
-from tests.flow import OWED, PaymentFlow, assert_books_are_right, find_mismatches
+from tests.flow import OWED, PaymentFlow, assert_books_are_right, find_mismatches, open_flow
 
 DAY = timedelta(days=1)
 SYSTEM = Actor.system()
@@ -41,10 +41,7 @@ def clock() -> StandingClock:
 @pytest.fixture
 async def flow(database: DatabaseAddress, app_database: Database, clock: StandingClock) -> PaymentFlow:
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
-    context = build_context(app_database, clock=clock)
-    account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
-    assert account is not None
-    return PaymentFlow(context, hospital, account)
+    return await open_flow(app_database, hospital, clock=clock)
 
 
 async def close(flow: PaymentFlow, day: date) -> None:

@@ -1,6 +1,8 @@
 """Intake queues under faults: a writer that ends, a fault of no delivery, a delivery that waits too long."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -10,9 +12,24 @@ from billing.db import background as background_module
 from billing.db.database import Transaction
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
+from billing.payments.service.payment_events import Delivery
 from providers.contract import Verdict
 from tests.flow import PaymentFlow, apply_in_batches, assert_books_are_right
+
+
+@dataclass(frozen=True, slots=True)
+class _Stalled:
+    """A batch that is applied only once `go_on` is set; `begun` is set when it waits."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def apply(self, tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext) -> object:
+        self.begun.set()
+        await self.go_on.wait()
+        return await apply_deliveries(tx, deliveries, context)
 
 
 @pytest.mark.parametrize("death", [RuntimeError("hidden"), asyncio.CancelledError()], ids=["error", "cancelled"])
@@ -81,24 +98,17 @@ async def test_queue_whose_oldest_delivery_waits_too_long_refuses_the_next(
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = await flow.start_intent()
-    begun = asyncio.Event()
-    go_on = asyncio.Event()
-
-    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
-        begun.set()
-        await go_on.wait()
-        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
-
-    apply_in_batches(monkeypatch, slow)
+    stalled = _Stalled()
+    apply_in_batches(monkeypatch, stalled.apply)
     async with Intake(flow.context, IntakeLimits(queues=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", started.code, amount=1_000))))
-        await begun.wait()
+        await stalled.begun.wait()
         second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", started.code, amount=1_000))))
         await asyncio.sleep(0.06)
         assert intake.is_full(flow.hospital.organization_id)
         with pytest.raises(QueueFull):
             await intake.submit(flow.delivery(flow.notice("T3", started.code, amount=1_000)))
-        go_on.set()
+        stalled.go_on.set()
         await asyncio.gather(first, second)
         assert not intake.is_full(flow.hospital.organization_id)
 
@@ -107,21 +117,15 @@ async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = await flow.start_intent()
-    begun = asyncio.Event()
-    go_on = asyncio.Event()
-
-    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
-        begun.set()
-        await go_on.wait()
-        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
+    stalled = _Stalled()
 
     async def send(intake: Intake, name: str) -> object:
         return await intake.submit(flow.delivery(flow.notice(name, started.code, amount=1_000)))
 
-    apply_in_batches(monkeypatch, slow)
+    apply_in_batches(monkeypatch, stalled.apply)
     async with Intake(flow.context, IntakeLimits(queues=1, batch_max=3, wait_max_ms=30)) as intake:
         sent = [asyncio.create_task(send(intake, "T1"))]
-        await begun.wait()
+        await stalled.begun.wait()
         sent.append(asyncio.create_task(send(intake, "T2")))
         await asyncio.sleep(0.06)
         sent.append(asyncio.create_task(send(intake, "T3")))
@@ -129,7 +133,7 @@ async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait
         assert not intake.is_full(flow.hospital.organization_id)
         await asyncio.sleep(0.6)
         assert intake.is_full(flow.hospital.organization_id), "the stall lasts"
-        go_on.set()
+        stalled.go_on.set()
         await asyncio.gather(*sent)
         assert not intake.is_full(flow.hospital.organization_id)
 
@@ -138,23 +142,16 @@ async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_queue_r
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = await flow.start_intent()
-    begun = asyncio.Event()
-    go_on = asyncio.Event()
-
-    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
-        begun.set()
-        await go_on.wait()
-        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
-
-    apply_in_batches(monkeypatch, slow)
+    stalled = _Stalled()
+    apply_in_batches(monkeypatch, stalled.apply)
     async with Intake(flow.context, IntakeLimits(queues=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", started.code, amount=1_000))))
-        await begun.wait()
+        await stalled.begun.wait()
         second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", started.code, amount=1_000))))
         await asyncio.sleep(0.06)
 
         is_full = [intake.is_full(OrganizationId(flow.hospital.organization_id + more)) for more in (0, 1)]
 
-        go_on.set()
+        stalled.go_on.set()
         await asyncio.gather(first, second)
     assert is_full == [True, False]

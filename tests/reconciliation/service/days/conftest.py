@@ -3,10 +3,10 @@
 import pytest
 
 from billing.db.database import Database
-from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
+from tests.builders import add_demo_hospital
 from tests.clock import StandingClock
 from tests.conftest import DatabaseAddress
-from tests.flow import PaymentFlow
+from tests.flow import PaymentFlow, open_flow
 
 
 @pytest.fixture
@@ -17,7 +17,4 @@ def clock() -> StandingClock:
 @pytest.fixture
 async def flow(database: DatabaseAddress, app_database: Database, clock: StandingClock) -> PaymentFlow:
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
-    context = build_context(app_database, clock=clock)
-    account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
-    assert account is not None
-    return PaymentFlow(context, hospital, account)
+    return await open_flow(app_database, hospital, clock=clock)
