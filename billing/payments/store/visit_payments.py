@@ -1,4 +1,4 @@
-"""The payments whose money belongs to one visit, and their credit."""
+"""The payments whose money belongs to one visit, their credit, and what bears a visit besides its deposit."""
 
 from billing.core.ids import PaymentId, VisitId
 from billing.core.money import Dong
@@ -32,6 +32,20 @@ PAYMENTS_OF_VISIT = """
 
 Money of a payer for guarantees is not among them. One that came late may be on no visit: all of it is credit. `$1` is
 the organization.
+"""
+
+BORNE_OF_VISIT = """
+    (SELECT coalesce(sum(given.confirmed_amount), 0) FROM guarantee AS given
+     WHERE given.organization_id = $1 AND given.visit_id = {visit_id} AND given.state = 'confirmed')
+    + (SELECT coalesce(sum(given.amount), 0) FROM exemption AS given
+       WHERE given.organization_id = $1 AND given.visit_id = {visit_id} AND given.state = 'approved')
+    + (SELECT coalesce(sum(billed.allocated), 0) FROM invoice AS billed
+       WHERE billed.organization_id = $1 AND billed.visit_id = {visit_id})
+"""
+"""What bears a part of the patient's share of the visit `{visit_id}`, an expression, besides its deposit.
+
+Confirmed guarantees, approved exemptions, and the money on its invoices: a reopened visit has some. `$1` is the
+organization.
 """
 
 _PAYMENTS_OF_VISIT = PAYMENTS_OF_VISIT.format(visit_id="$2")

@@ -31,6 +31,7 @@ from billing.payments.service.webhook_messages import invoice_message
 from billing.payments.store.allocations import end_refund, lock_allocations
 from billing.payments.store.deposits import lock_deposits, lock_requests, update_deposits
 from billing.payments.store.guarantee_receivables import lock_receivables_of_payments, update_receivables
+from billing.payments.store.refund_needs import read_received_for_lines
 from billing.visit_accounts.domain.receipt import (
     Direction,
     PartMethod,
@@ -44,7 +45,6 @@ from billing.visit_accounts.service.cash import REFUND_IN_TRANSIT, CashMovement,
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
-from billing.visit_accounts.store.desk_panel import read_received_for_lines
 from billing.visit_accounts.store.receipt_prints import find_by_token, read_print
 from billing.visit_accounts.store.receipts import (
     count_print,
@@ -289,8 +289,9 @@ async def _take_from_target(
         await apply_to_request(tx, context, request, Dong(-amount))
     if target.deposit is not None:
         # Free money of a deposit may have paid lines that no receipt names: what is left must still pay them.
-        held = target.deposit.give_back(receipt.amount).held
-        if held < await read_received_for_lines(tx, target.deposit.visit_id):
+        left = target.deposit.give_back(receipt.amount)
+        counted = sum(each.for_lines for each in await read_received_for_lines(tx, left.id))
+        if left.held + left.applied < counted:
             raise ReceiptMoneyUsed("the money of this receipt pays ordered lines; return them by a refund first")
         await update_clearance(tx, context, target.deposit.visit_id)
 

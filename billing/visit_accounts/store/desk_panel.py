@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.core.ids import DepositRequestId, VisitId
-from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
 from billing.visit_accounts.domain.desk_panel import ArrivedMoney, DeskCode, DeskInvoice, DeskRequest
@@ -125,23 +124,3 @@ async def read_requests_naming(tx: Transaction, visit_id: VisitId, lines: Sequen
     """The open and paid requests that name any of the lines; the deposit is locked, so none is added meanwhile."""
     rows = await tx.fetch(_NAMING, tx.organization_id, visit_id, list(lines))
     return [NamedRequest(id=DepositRequestId(row["id"]), lines=frozenset(row["lines"])) for row in rows]
-
-
-_RECEIVED_FOR_LINES = """
-    SELECT coalesce(sum(least(request.received, lines.amount)), 0)::bigint
-    FROM deposit
-    JOIN deposit_request AS request ON request.organization_id = $1 AND request.deposit_id = deposit.id
-    JOIN LATERAL (
-        SELECT sum(line.amount) AS amount FROM deposit_request_line AS line
-        JOIN charge_item AS charge ON charge.organization_id = $1 AND charge.visit_id = line.visit_id
-            AND charge.line = line.line
-        WHERE line.organization_id = $1 AND line.request_id = request.id AND charge.state <> 'cancelled'
-    ) AS lines ON true
-    WHERE deposit.organization_id = $1 AND deposit.visit_id = $2
-        AND request.state IN ('requested', 'partly', 'paid')
-"""
-
-
-async def read_received_for_lines(tx: Transaction, visit_id: VisitId) -> Dong:
-    """What open and paid requests have received for lines that are not cancelled: the deposit holds at least this."""
-    return Dong(int(await tx.fetchval(_RECEIVED_FOR_LINES, tx.organization_id, visit_id)))
