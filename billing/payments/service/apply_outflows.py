@@ -28,7 +28,7 @@ from billing.payments.domain.posting_rules import payment_reversed, unmatched_ou
 from billing.payments.domain.refund import RefundState
 from billing.payments.domain.reversal import AllocationReversal, Outflow, reverse_allocations
 from billing.payments.service.context import PaymentContext
-from billing.payments.service.deposit_requests import write_request_changes
+from billing.payments.service.deposit_requests import count_less, write_request_changes
 from billing.payments.service.exception_rows import new_exception
 from billing.payments.service.refunding import complete, lock_with_money, write_change
 from billing.payments.service.webhook_messages import intent_message, invoice_message
@@ -149,6 +149,8 @@ async def _take_out(
     await write_reversal(tx, reversal, at=now)
     if paid.request is not None and reversal.request is not None:
         await write_request_changes(tx, context, [(paid.request, reversal.request)])
+    for deposit in reversal.deposits:
+        await count_less(tx, context, deposit)
     return reversal
 
 

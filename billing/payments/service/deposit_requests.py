@@ -11,9 +11,10 @@ from billing.core.money import Dong
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.store.journal import write_message
-from billing.payments.domain.deposit import DepositRequest, RequestState
+from billing.payments.domain.deposit import Deposit, DepositRequest, RequestState
 from billing.payments.store.deposit_lines import RequestedLine, clear_lines, withdraw_lines
-from billing.payments.store.deposits import update_requests
+from billing.payments.store.deposits import lock_requests, update_requests
+from billing.payments.store.refund_needs import read_received_for_lines
 
 
 async def apply_to_request(tx: Transaction, context: Context, request: DepositRequest, amount: Dong) -> DepositRequest:
@@ -27,6 +28,25 @@ async def apply_to_request(tx: Transaction, context: Context, request: DepositRe
     after = request.with_payment(amount)
     await write_request_changes(tx, context, [(request, after)])
     return after
+
+
+async def count_less(tx: Transaction, context: Context, deposit: Deposit) -> None:
+    """Count less for requests, the newest first, once money has left a deposit that their lines need.
+
+    Money that came for no request, or for another one, pays lines too (`visit_accounts/service/ticked_lines.py`). The
+    deposit and its requests are locked.
+    """
+    counted = await read_received_for_lines(tx, deposit.id) if deposit.takes_money else []
+    missing = sum(each.for_lines for each in counted) - deposit.held - deposit.applied
+    locked = await lock_requests(tx, [each.id for each in counted]) if missing > 0 else {}
+    changes = []
+    for each in reversed(counted):
+        part = min(missing, each.for_lines)
+        if part > 0:
+            before = locked[each.id]
+            changes.append((before, before.with_payment(Dong(each.for_lines - part - before.received))))
+            missing -= part
+    await write_request_changes(tx, context, changes)
 
 
 async def write_request_changes(

@@ -110,6 +110,11 @@ _REQUEST_OF_PAYMENT = """
     WHERE payment.organization_id = $1 AND payment.id = $2
 """
 
+# Those that have counted money: they may count less once money of the deposit has left (`deposit_requests.count_less`).
+_REQUESTS_OF_DEPOSITS = """
+    SELECT id FROM deposit_request WHERE organization_id = $1 AND deposit_id = ANY ($2::uuid[]) AND received > 0
+"""
+
 _LOCK_INTENT = """
     SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at,
         deposit_id, deposit_request_id, is_standing
@@ -152,7 +157,7 @@ _ACTIVE_ALLOCATIONS = """
 async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
     """Lock what the money of a payment is allocated to, its intent and its position, and read its active allocations.
 
-    The lock order is invoices, deposits, request, guarantees, intent, position.
+    The lock order is invoices, deposits, requests, guarantees, intent, position.
     """
     invoices: dict[InvoiceId, Invoice] = {
         InvoiceId(row["id"]): invoice_of(row) for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
@@ -160,7 +165,8 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
     named = await tx.fetch(_DEPOSITS_OF_PAYMENT, tx.organization_id, payment_id)
     deposits = await lock_deposits(tx, [each["deposit_id"] for each in named]) if named else {}
     request_id = await tx.fetchval(_REQUEST_OF_PAYMENT, tx.organization_id, payment_id) if named else None
-    requests = await lock_requests(tx, [request_id]) if request_id is not None else {}
+    counted = await tx.fetch(_REQUESTS_OF_DEPOSITS, tx.organization_id, list(deposits)) if named else []
+    requests = await lock_requests(tx, [each["id"] for each in counted])
     receivables = await lock_receivables_of_payments(tx, [payment_id])
     row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, payment_id)
     intent: Intent | None = None
@@ -186,7 +192,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
         invoices=invoices,
         intent=intent,
         deposits=deposits,
-        request=next(iter(requests.values()), None),
+        request=None if request_id is None else requests.get(request_id),
         receivables=receivables,
     )
 
