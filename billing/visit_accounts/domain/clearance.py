@@ -114,8 +114,8 @@ class ChargeFacts:
 class VisitFacts:
     """A visit with all its lines.
 
-    `available` is the money that secures the visit: the deposit held and the confirmed guarantees. `has_advance`: money
-    was taken that no order line was named for.
+    `available` is what secures the visit: the deposit held, confirmed guarantees, approved exemptions, and the money on
+    its invoices, which a reopened visit has. `has_advance`: money was taken that no order line was named for.
     """
 
     visit_id: VisitId

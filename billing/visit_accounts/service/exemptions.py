@@ -20,10 +20,13 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.ledger.service.audit import note
 from billing.organizations.service.approvals import Approval, ApprovalKind, propose
 from billing.payments.service.context import PaymentContext
+from billing.payments.store.deposits import lock_deposit_of_visit
 from billing.visit_accounts.domain.account import require_account
 from billing.visit_accounts.domain.guarantee import Exemption, ExemptionState, require_reason
 from billing.visit_accounts.service.account_writes import lock_open_account
+from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import read_account
+from billing.visit_accounts.store.charges import lock_charges
 from billing.visit_accounts.store.guarantees import add_exemption, find_exemption, read_bearers, set_exemption_state
 
 _FUND = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
@@ -99,10 +102,11 @@ async def read_exemption(context: Context, organization_id: OrganizationId, exem
 
 
 async def approve_exemption(tx: Transaction, context: PaymentContext, approval: Approval, actor: Actor) -> None:
-    """The effect of an approval: the exemption counts at the final bill. Raises VisitClosed."""
+    """The effect of an approval: the exemption counts at the final bill, and for the clearance. Raises VisitClosed."""
     exemption = await _lock(tx, approval)
     await set_exemption_state(tx, replace(exemption, state=ExemptionState.APPROVED))
     await note(tx, context, actor, "exemption_granted", ("visit", exemption.visit_id))
+    await update_clearance(tx, context, exemption.visit_id)
 
 
 async def reject_exemption(tx: Transaction, _context: PaymentContext, approval: Approval, _actor: Actor) -> None:
@@ -116,4 +120,6 @@ async def _lock(tx: Transaction, approval: Approval) -> Exemption:
     exemption = await find_exemption(tx, approval.subject_id)
     assert exemption is not None, "an exemption is never removed"
     await lock_open_account(tx, exemption.visit_id)
+    await lock_charges(tx, exemption.visit_id)
+    await lock_deposit_of_visit(tx, exemption.visit_id)
     return exemption

@@ -9,6 +9,7 @@ from billing.core.ids import VisitId
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.single_reads import TenantReader
+from billing.payments.store.visit_payments import BORNE_OF_VISIT
 from billing.visit_accounts.domain.charge import ChargeState
 from billing.visit_accounts.domain.clearance import (
     DEFAULT_POLICY,
@@ -21,7 +22,7 @@ from billing.visit_accounts.domain.clearance import (
 
 # The visits of an order of a facility ($2, $3), or one visit ($4); what is not given is NULL and finds nothing. The
 # policy of a line is that of its department on the day it was ordered, else that of the facility.
-_READ_VISITS = """
+_READ_VISITS_WITH = """
     WITH found AS MATERIALIZED (
         SELECT item.visit_id FROM facility
         JOIN charge_item AS item ON item.organization_id = $1 AND item.facility_id = facility.id
@@ -31,7 +32,7 @@ _READ_VISITS = """
         SELECT visit_id FROM visit_account WHERE organization_id = $1 AND visit_id = $4
     ), visit AS MATERIALIZED (
         SELECT account.visit_id, account.state = 'closed' AS is_closed, account.is_emergency,
-            account.insurer_share > 0 AS is_insured, coalesce(deposit.held, 0) + guaranteed.amount AS available,
+            account.insurer_share > 0 AS is_insured, (coalesce(deposit.held, 0) + {borne})::bigint AS available,
             coalesce(deposit.received - deposit.returned > named.received, false) AS has_advance
         FROM found
         JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = found.visit_id
@@ -40,10 +41,6 @@ _READ_VISITS = """
             SELECT coalesce(sum(request.received), 0)::bigint AS received FROM deposit_request AS request
             WHERE request.organization_id = $1 AND request.deposit_id = deposit.id AND request.kind = 'order_lines'
         ) AS named ON true
-        LEFT JOIN LATERAL (
-            SELECT coalesce(sum(given.confirmed_amount), 0)::bigint AS amount FROM guarantee AS given
-            WHERE given.organization_id = $1 AND given.visit_id = found.visit_id AND given.state = 'confirmed'
-        ) AS guaranteed ON true
     ), collected AS (
         SELECT named.visit_id, named.line,
             coalesce(sum(named.amount) FILTER (WHERE request.state = 'paid'), 0)::bigint AS amount,
@@ -73,6 +70,8 @@ _READ_VISITS = """
         ORDER BY one.department <> '' DESC, one.valid_from DESC, one.id DESC LIMIT 1
     ) AS policy ON true
 """
+
+_READ_VISITS = _READ_VISITS_WITH.format(borne=BORNE_OF_VISIT.format(visit_id="found.visit_id"))
 
 
 async def read_visits_of_order(tx: TenantReader, facility_code: str, order_number: str) -> list[VisitFacts]:

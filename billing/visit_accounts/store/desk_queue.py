@@ -9,14 +9,15 @@ from billing.core.money import Dong
 from billing.core.reference_code import ReferenceCode
 from billing.db.database import Transaction
 from billing.db.rows import read_row
+from billing.payments.store.visit_payments import BORNE_OF_VISIT
 from billing.visit_accounts.domain.account import AccountState
 
-_COLUMNS = """
+_COLUMNS_WITH = """
     SELECT account.visit_id, facility.code AS facility_code, account.ma_lk, account.state, account.is_inpatient,
         account.is_emergency, account.opened_at, coalesce(identity.document ->> 'HO_TEN', '') AS name,
         coalesce(identity.document ->> 'NGAY_SINH', '') AS birth,
         CASE account.state WHEN 'open' THEN
-            greatest(0, account.patient_share - coalesce(deposit.held, 0) - guaranteed.amount)
+            greatest(0, account.patient_share - coalesce(deposit.held, 0) - ({borne}))
         ELSE billed.owed END::bigint AS due,
         coalesce(waiting.since, account.opened_at) AS waiting_since
     FROM visit_account AS account
@@ -24,10 +25,6 @@ _COLUMNS = """
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1
         AND identity.patient_id = account.patient_id
     LEFT JOIN deposit ON deposit.organization_id = $1 AND deposit.visit_id = account.visit_id
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(given.confirmed_amount), 0) AS amount FROM guarantee AS given
-        WHERE given.organization_id = $1 AND given.visit_id = account.visit_id AND given.state = 'confirmed'
-    ) AS guaranteed
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(invoice.owed), 0) AS owed FROM invoice
         WHERE invoice.organization_id = $1 AND invoice.visit_id = account.visit_id AND invoice.state = 'issued'
@@ -39,6 +36,8 @@ _COLUMNS = """
     ) AS waiting
     WHERE account.organization_id = $1
 """
+
+_COLUMNS = _COLUMNS_WITH.format(borne=BORNE_OF_VISIT.format(visit_id="account.visit_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
