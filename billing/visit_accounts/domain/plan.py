@@ -49,10 +49,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The account after a change. `changed` are the lines that are written; none and an equal header: unchanged.
-
-    `refusal` states why a single charge is refused.
-    """
+    """The account after a change. `changed` are the lines that are written; none and an equal header: unchanged."""
 
     account: VisitAccount
     content: VisitContent

@@ -22,16 +22,15 @@ from billing.visit_accounts.domain.shift import CashCount, Drawer, NoOpenShift, 
 from billing.visit_accounts.domain.shift_count import CashMovedSinceCount, CountNeeded, CountState, ShiftCount
 from billing.visit_accounts.service.cash import lock_drawer
 from billing.visit_accounts.service.shift_ending import announce_shift, end_drawer
+from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_shift
 from billing.visit_accounts.store.shift_counts import add_count, read_latest_count, update_count
 from billing.visit_accounts.store.shift_pages import (
-    DeskReceipt,
     NamedHandOver,
     NamedShift,
     count_waiting_codes,
     read_cash_receipts,
     read_hand_overs_of_desk,
     read_open_shift_of,
-    read_receipts_of_shift,
     read_unallocated_of_amount,
 )
 from billing.visit_accounts.store.shifts import read_drawer, update_shift

@@ -5,7 +5,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
@@ -15,24 +14,21 @@ from billing.core.money import NOTHING, Dong
 from billing.db.context import Context
 from billing.visit_accounts.domain.shift import Shift
 from billing.visit_accounts.domain.shift_minutes import ShiftMinutes
+from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_desk
 from billing.visit_accounts.store.desks import DeskSettings, find_desk
 from billing.visit_accounts.store.shift_counts import read_minutes
 from billing.visit_accounts.store.shift_pages import (
-    DeskReceipt,
     NamedHandOver,
     NamedShift,
     read_hand_overs_of_desk,
-    read_last_receipts,
     read_last_shift,
     read_named_shift,
     read_open_shift_of,
-    read_recent_hand_overs,
     read_unclosed_shifts,
 )
 from billing.visit_accounts.store.shifts import read_drawer
 
 _LAST_RECEIPTS = 5
-_DECIDED_SHOWN = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +78,7 @@ async def find_desk_view(
             own=own,
             last=last,
             left=left,
-            receipts=await read_last_receipts(tx, at, limit=_LAST_RECEIPTS),
+            receipts=await read_receipts_of_desk(tx, at, at_most=_LAST_RECEIPTS),
             hand_overs=[] if last is None else await read_hand_overs_of_desk(tx, at, last.shift.id),
         )
 
@@ -112,12 +108,3 @@ async def list_unclosed_shifts(
     """Shifts that are open or wait for their audit, of some facilities or of all."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await read_unclosed_shifts(tx, facility_codes=facility_codes)
-
-
-async def list_recent_hand_overs(
-    context: Context, organization_id: OrganizationId, *, facility_codes: frozenset[str] | None
-) -> list[NamedHandOver]:
-    """Hand-overs that wait, then those decided within two days, of some facilities or of all."""
-    since = context.clock() - _DECIDED_SHOWN
-    async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await read_recent_hand_overs(tx, facility_codes=facility_codes, since=since)

@@ -33,6 +33,7 @@ from billing.visit_accounts.domain.account import (
     VisitAccount,
 )
 from billing.visit_accounts.domain.charge import ChargeState, VisitContent
+from billing.visit_accounts.domain.final_bill import VisitBusy
 from billing.visit_accounts.domain.message import (
     AlreadyProcessed,
     Message,
@@ -70,12 +71,6 @@ _EMERGENCY = "2"
 
 _turns: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
 """One message about a visit at a time in this process; other processes are excluded by the comparison of the price."""
-
-
-class VisitBusy(Unavailable):
-    """The visit changed each time while its price was computed; nothing was written."""
-
-    code = "visit_busy"
 
 
 class _OpenedMeanwhile(Exception):

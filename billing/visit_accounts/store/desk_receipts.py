@@ -1,9 +1,9 @@
-"""Receipts as the desk lists them: the last ones of a visit and of a desk, with the name of the patient."""
+"""Receipts as the desk lists them, with the name of the patient: the last ones of a visit and of a desk, a shift's."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.core.ids import DeskId, ReceiptId, VisitId
+from billing.core.ids import DeskId, ReceiptId, ShiftId, VisitId
 from billing.core.money import Dong
 from billing.core.text import shorten_name
 from billing.db.database import Transaction
@@ -21,7 +21,10 @@ class DeskReceiptPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskReceipt:
-    """A receipt in a list of the desk. `patient` is the name as printed, empty once erased; `issued_by` a name."""
+    """A receipt in a list of the desk. `patient` is the name as printed, empty once erased; `issued_by` a name.
+
+    `printed_at` is None before any print.
+    """
 
     id: ReceiptId
     series: str
@@ -33,6 +36,7 @@ class DeskReceipt:
     issued_at: datetime
     issued_by: str
     visit_id: VisitId | None
+    printed_at: datetime | None
     reprints: int
     patient: str
     tendered: int | None
@@ -48,6 +52,11 @@ class DeskReceipt:
     def short_name(self) -> str:
         return shorten_name(self.patient)
 
+    @property
+    def methods(self) -> list[PartMethod]:
+        """The methods of its parts, each once."""
+        return sorted({part.method for part in self.parts})
+
     def amount_of(self, method: PartMethod) -> int:
         """The sum of the parts of a method."""
         return sum(part.amount for part in self.parts if part.method is method)
@@ -55,8 +64,8 @@ class DeskReceipt:
 
 _RECEIPTS = """
     SELECT receipt.id, receipt.series, receipt.year, receipt.number, receipt.direction, receipt.state, receipt.amount,
-        receipt.issued_at, coalesce(person.name, '') AS issued_by, receipt.visit_id, receipt.reprints,
-        coalesce(printed.document ->> 'patient', '') AS patient,
+        receipt.issued_at, coalesce(person.name, '') AS issued_by, receipt.visit_id, receipt.printed_at,
+        receipt.reprints, coalesce(printed.document ->> 'patient', '') AS patient,
         (printed.document ->> 'tendered')::bigint AS tendered, (printed.document ->> 'change')::bigint AS change,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('method', part.method, 'amount', part.amount)
             ORDER BY part.part), '[]')
@@ -75,7 +84,7 @@ async def read_receipts_of_visit(tx: Transaction, visit_id: VisitId, *, at_most:
 
 
 _LAST_SHIFTS = """
-    SELECT shift.id FROM shift WHERE shift.organization_id = $1 AND shift.desk_id = $2 ORDER BY shift.id DESC LIMIT 2
+    SELECT shift.id FROM shift WHERE shift.organization_id = $1 AND shift.desk_id = $2 ORDER BY shift.id DESC LIMIT 3
 """
 
 _OF_DESK = (
@@ -87,5 +96,13 @@ _OF_DESK = (
 
 
 async def read_receipts_of_desk(tx: Transaction, desk_id: DeskId, *, at_most: int) -> list[DeskReceipt]:
-    """The last receipts of the two newest shifts of a desk, the newest first: what was issued before a power cut."""
+    """The last receipts of the three newest shifts of a desk, the newest first: what was issued before a power cut."""
     return [read_row(DeskReceipt, row) for row in await tx.fetch(_OF_DESK, tx.organization_id, desk_id, at_most)]
+
+
+_OF_SHIFT = _RECEIPTS + "WHERE receipt.organization_id = $1 AND receipt.shift_id = $2 ORDER BY receipt.id"
+
+
+async def read_receipts_of_shift(tx: Transaction, shift_id: ShiftId) -> list[DeskReceipt]:
+    """Every receipt of a shift, in the order of issue."""
+    return [read_row(DeskReceipt, row) for row in await tx.fetch(_OF_SHIFT, tx.organization_id, shift_id)]

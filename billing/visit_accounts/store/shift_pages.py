@@ -1,4 +1,7 @@
-"""What the screens of a shift show: receipts of a desk, hand-overs and shifts with names, codes that wait."""
+"""What the screens of a shift show: hand-overs and shifts with names, codes that wait, causes of a difference.
+
+`desk_receipts.py` has the receipts.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,71 +13,8 @@ from billing.db.database import Transaction
 from billing.db.rows import read_row
 from billing.visit_accounts.domain.difference_causes import CashReceipt, OtherMoney
 from billing.visit_accounts.domain.hand_over import HandOverState
-from billing.visit_accounts.domain.receipt import Direction, PartMethod, ReceiptState, write_number
+from billing.visit_accounts.domain.receipt import Direction, PartMethod, write_number
 from billing.visit_accounts.domain.shift import Shift
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskReceipt:
-    """A receipt as a list of a desk shows it; `patient` is empty once erased. `printed_at` is None before any print."""
-
-    id: ReceiptId
-    series: str
-    year: int
-    number: int
-    direction: Direction
-    state: ReceiptState
-    amount: Dong
-    issued_at: datetime
-    printed_at: datetime | None
-    reprints: int
-    patient: str
-    methods: list[PartMethod]
-
-    @property
-    def written_number(self) -> str:
-        """The number as it is printed."""
-        return write_number(self.series, self.year, self.number)
-
-    @property
-    def has_cash(self) -> bool:
-        """Whether a part was paid in cash."""
-        return PartMethod.CASH in self.methods
-
-
-_RECEIPT_ROW = """
-    SELECT receipt.id, receipt.series, receipt.year, receipt.number, receipt.direction, receipt.state, receipt.amount,
-        receipt.issued_at, receipt.printed_at, receipt.reprints, coalesce(print.document ->> 'patient', '') AS patient,
-        (SELECT coalesce(array_agg(DISTINCT part.method), '{}') FROM receipt_part AS part
-         WHERE part.organization_id = $1 AND part.receipt_id = receipt.id) AS methods
-    FROM receipt
-    LEFT JOIN receipt_print AS print ON print.organization_id = $1 AND print.receipt_id = receipt.id
-"""
-
-_LAST_SHIFTS = """
-    SELECT shift.id FROM shift WHERE shift.organization_id = $1 AND shift.desk_id = $2 ORDER BY shift.id DESC LIMIT 3
-"""
-
-_LAST_OF_DESK = (
-    _RECEIPT_ROW
-    + "WHERE receipt.organization_id = $1 AND receipt.shift_id IN ("
-    + _LAST_SHIFTS
-    + ") ORDER BY receipt.id DESC LIMIT $3"
-)
-
-
-async def read_last_receipts(tx: Transaction, desk_id: DeskId, *, limit: int) -> list[DeskReceipt]:
-    """The newest receipts of the last three shifts of a desk, the newest first."""
-    rows = await tx.fetch(_LAST_OF_DESK, tx.organization_id, desk_id, limit)
-    return [read_row(DeskReceipt, row) for row in rows]
-
-
-_OF_SHIFT = _RECEIPT_ROW + "WHERE receipt.organization_id = $1 AND receipt.shift_id = $2 ORDER BY receipt.id"
-
-
-async def read_receipts_of_shift(tx: Transaction, shift_id: ShiftId) -> list[DeskReceipt]:
-    """Every receipt of a shift, in the order of issue."""
-    return [read_row(DeskReceipt, row) for row in await tx.fetch(_OF_SHIFT, tx.organization_id, shift_id)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
