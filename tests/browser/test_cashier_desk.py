@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, LocatorAssertions, Page, TimeoutError, expect
+from playwright.async_api import Browser, BrowserContext, LocatorAssertions, Page, expect
 
 from providers.sandbox.bank_simulator import Behaviour
 from tests.browser.conftest import Complaints
@@ -61,15 +61,9 @@ def panel(page: Page, state: str) -> LocatorAssertions:
 
 
 async def choose_code(page: Page) -> None:
-    """Choose the payment code: F6, pressed again where the page was still being put in place."""
-    for _ in range(5):
-        await page.keyboard.press("F6")
-        try:
-            await page.locator("#part").wait_for(timeout=4_000)
-        except TimeoutError:
-            continue
-        return
-    await page.locator("#part").wait_for(timeout=1_000)
+    """Choose the payment code: one press is enough, as soon as the panel is seen."""
+    await page.keyboard.press("F6")
+    await page.locator("#part").wait_for()
 
 
 async def keep(page: Page, folder: Path, name: str) -> None:

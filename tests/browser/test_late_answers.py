@@ -44,4 +44,4 @@ async def test_late_answer_for_one_patient_leaves_the_page_of_the_next(
     await page.wait_for_timeout(1_000)
 
     assert (await page.locator(".totals").text_content(), await page.locator("#pay").text_content()) == before
-    assert [each for each in complaints if not each.startswith("htmx:")] == []  # htmx logs the request that it gave up
+    assert complaints == []

@@ -39,6 +39,12 @@ class CardIncomplete(InvalidValue):
     code = "card_incomplete"
 
 
+class MethodChanged(InvalidValue):
+    """The form does not collect by the method that is chosen: nothing was collected."""
+
+    code = "method_changed"
+
+
 class AmountNeeded(InvalidValue):
     """A part of a collection, or an advance, states its amount."""
 
@@ -109,6 +115,8 @@ async def post_put_away(request: web.Request) -> web.Response:
 async def _collect(sent: _Sent) -> PageChoice:
     form = sent.form
     method = form.text("method")
+    if method == "qr":
+        raise MethodChanged("the form of cash was sent while the payment code was chosen", field="method")
     card = _card(sent) if method in ("card", "mixed") else None
     if method == "mixed" and card is not None and card.amount is None:
         raise AmountNeeded("enter what the card pays", field="card_amount")

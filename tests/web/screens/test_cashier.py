@@ -132,6 +132,21 @@ async def test_refusal_shows_the_form_again_with_what_was_typed(day: DeskDay) ->
     assert row["payments"] == 0
 
 
+async def test_code_that_is_chosen_is_not_collected_as_cash(day: DeskDay) -> None:
+    """The form of cash was still shown when another method was chosen."""
+    visit_id = await day.visit()
+    await day.open_shift()
+
+    answer = await day.staff.post(
+        f"/desk/visits/{visit_id}/collect", due="100000", method="qr", given="", line=["L1", "L2"]
+    )
+
+    assert answer.status_code == 422
+    assert "Hình thức đã đổi" in text_of(answer.text)
+    [row] = await day.site.as_owner("SELECT count(*) AS payments FROM payment")
+    assert row["payments"] == 0
+
+
 async def test_ticks_decide_what_is_collected(day: DeskDay) -> None:
     visit_id = await day.visit()
 
