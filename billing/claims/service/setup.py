@@ -9,12 +9,12 @@ from datetime import date
 
 from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.store.claim_facts import add_annexes, set_facility_terms
-from billing.core.errors import InvalidValue, NotFound
+from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.annexes import Annexes
 from billing.db.context import Clock, Ids
 from billing.db.database import Database
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.visits.domain.facts import FacilityFacts
 from billing.visits.formats.json_fields import Fields
 from billing.visits.formats.visit_facts_json import parse_facts
@@ -45,9 +45,7 @@ class ClaimSetup:
         if terms.lists is not None:
             parse_facts(Fields({"lists": dict(terms.lists)}, ""))
         async with self._database.transaction(organization_id) as tx:
-            facility_id = await find_facility(tx, terms.facility_code)
-            if facility_id is None:
-                raise NotFound(f"no facility {terms.facility_code} in this organization", field="facility_code")
+            facility_id = await require_facility(tx, terms.facility_code)
             await set_facility_terms(tx, facility_id, terms.facts, valid_from=terms.valid_from, lists=terms.lists)
 
     async def import_annexes(self, organization_id: OrganizationId, content: bytes) -> Annexes:

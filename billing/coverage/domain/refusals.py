@@ -59,7 +59,6 @@ class PriceNotInForce(Refused):
         super().__init__(f"no price in force for {named} on {day.isoformat()} (B-053)", field="DON_GIA_BV")
         self.found = item.code
         self.item = item
-        self.item = item
         self.day = day
 
 

@@ -13,7 +13,6 @@ from billing.core.ids import FacilityId, OrganizationId
 from billing.coverage.formats.policy_json import read_policy_options
 from billing.coverage.service.context import PricingContext
 from billing.coverage.service.facility_settings import ProposedSetting, SettingScope, propose_setting
-from billing.coverage.service.pricing_inputs import require_facility
 from billing.coverage.store.facility_policies import (
     FacilityPolicy,
     NewFacilityPolicy,
@@ -24,6 +23,7 @@ from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest
 from billing.organizations.domain.approval import ApprovalKind
 from billing.organizations.service.approvals import with_approvals
+from billing.organizations.service.facilities import require_facility
 
 __all__ = [
     "FacilityPolicy",
@@ -84,6 +84,6 @@ async def list_facility_policies(
     """Sets and proposals of a facility or all, the newest first. Raises NotFound for the facility."""
     async with context.database.transaction(organization_id) as tx:
         if facility_code is not None:
-            await require_facility(tx, facility_code)
+            await require_facility(tx, facility_code, field="facility")
         rows = await read_facility_policies(tx, after=after, limit=limit, facility_code=facility_code)
         return await with_approvals(tx, ApprovalKind.FACILITY_POLICY, rows)

@@ -11,11 +11,11 @@ from uuid import UUID
 from billing.core.actor import Actor
 from billing.core.ids import FacilityId, OrganizationId
 from billing.coverage.service.context import PricingContext
-from billing.coverage.service.pricing_inputs import require_facility
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.organizations.domain.approval import ApprovalKind
 from billing.organizations.service.approvals import propose
+from billing.organizations.service.facilities import require_facility
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ async def propose_setting(
         if earlier is not None:
             return earlier.subjects[0]
         scope, setting_id = setting.scope, context.ids.new()
-        await setting.add(tx, setting_id, await require_facility(tx, scope.facility_code))
+        await setting.add(tx, setting_id, await require_facility(tx, scope.facility_code, field="facility"))
         payload = {"facility": scope.facility_code, "valid_from": scope.valid_from.isoformat(), **setting.content}
         await propose(tx, context, setting.kind, setting_id, payload=payload, actor=actor)
         await save_result(tx, request, [setting_id], now=context.clock())

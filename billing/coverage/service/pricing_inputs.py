@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing.core.clock import business_date
-from billing.core.errors import NotFound
 from billing.core.ids import FacilityId
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
@@ -63,14 +62,6 @@ async def load_pricing_inputs(tx: Transaction, context: PricingContext, visits: 
         pricing = await _read_pricing(tx, facility, visit)
         terms.append(PricingInputs(facility.id, pricing, facility.policy, context.parameters))
     return terms
-
-
-async def require_facility(tx: Transaction, code: str) -> FacilityId:
-    """The facility of a code. Raises NotFound if it is not of the organization."""
-    facility_id = await find_facility(tx, code)
-    if facility_id is None:
-        raise NotFound(f"facility {code} is not of this organization", field="facility")
-    return facility_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from billing.coverage.domain.pricing_authority import (
 )
 from billing.coverage.service.context import PricingContext
 from billing.coverage.service.facility_settings import ProposedSetting, SettingScope, propose_setting
-from billing.coverage.service.pricing_inputs import require_facility
 from billing.coverage.store.pricing_settings import (
     ListedDifference,
     NewPricing,
@@ -30,6 +29,7 @@ from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest
 from billing.organizations.domain.approval import ApprovalKind
 from billing.organizations.service.approvals import with_approvals
+from billing.organizations.service.facilities import require_facility
 
 __all__ = [
     "VENDOR_LENGTH_MAX",
@@ -99,7 +99,7 @@ async def list_pricings(
     """Settings and proposals of a facility or all, the newest first. Raises NotFound for the facility."""
     async with context.database.transaction(organization_id) as tx:
         if facility_code is not None:
-            await require_facility(tx, facility_code)
+            await require_facility(tx, facility_code, field="facility")
         rows = await read_pricings(tx, after=after, limit=limit, facility_code=facility_code)
         return await with_approvals(tx, ApprovalKind.FACILITY_PRICING, rows)
 

@@ -15,11 +15,12 @@ from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import PricingInputs
 from billing.coverage.store.pricing_settings import CollectedInvoice, add_differences
 from billing.db.database import Transaction
+from billing.db.series import take_numbers
 from billing.invoices.domain.invoice import Invoice, InvoiceState
 from billing.invoices.domain.invoice_details import StoredSnapshot
 from billing.invoices.domain.posting_rules import invoice_issued
 from billing.invoices.formats.price_snapshot import policy_version, write_snapshot
-from billing.invoices.store.invoices import add_invoice, next_number
+from billing.invoices.store.invoices import add_invoice
 from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.service.audit import note
 from billing.ledger.service.posting import post_entry
@@ -50,7 +51,7 @@ async def add_issued_invoice(
     """Store an issued invoice: D receivable of each payer · C revenue. Returns it. Raises NoOpenDay."""
     now = context.clock()
     year = business_date(now).year
-    number = await next_number(tx, series=_SERIES, year=year)
+    [number] = await take_numbers(tx, series=_SERIES, year=year)
     invoice = Invoice(
         id=InvoiceId(context.ids.new()),
         visit_id=visit_id,

@@ -12,19 +12,6 @@ from billing.invoices.domain.invoice import Invoice
 from billing.invoices.domain.invoice_details import InvoiceDetails, InvoiceLine, StoredSnapshot
 from billing.invoices.store.invoice_rows import invoice_of
 
-_NEXT_NUMBER = """
-    INSERT INTO series (organization_id, name, year, last_number) VALUES ($1, $2, $3, 1)
-    ON CONFLICT (organization_id, name, year) DO UPDATE SET last_number = series.last_number + 1
-    RETURNING last_number
-"""
-
-
-async def next_number(tx: Transaction, *, series: str, year: int) -> int:
-    """The next number of a gapless series; locks the series until the transaction ends."""
-    number: int = await tx.fetchval(_NEXT_NUMBER, tx.organization_id, series, year)
-    return number
-
-
 _HAS_OPEN_ACCOUNT = """
     SELECT 1 FROM visit_account WHERE organization_id = $1 AND visit_id = $2 AND state = 'open' FOR SHARE
 """

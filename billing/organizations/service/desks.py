@@ -1,16 +1,15 @@
 """Desks of a facility and its cash settings: an administrator sets them up."""
 
 from billing.core.actor import Actor
-from billing.core.errors import InvalidValue, NotFound, Refused
-from billing.core.ids import DeskId, FacilityId, OrganizationId
+from billing.core.errors import InvalidValue, Refused
+from billing.core.ids import DeskId, OrganizationId
 from billing.db.context import Context
-from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
+from billing.organizations.service.facilities import require_facility
 from billing.organizations.store.desks import Desk, read_desks
 from billing.organizations.store.desks import add_desk as store_desk
 from billing.organizations.store.desks import set_cash_setting as store_cash_setting
-from billing.organizations.store.organizations import find_facility
 
 ROUNDING_STEPS = (1, 100, 200, 500, 1000)
 """What cash may be rounded to, in đồng; 1 is no rounding."""
@@ -44,7 +43,7 @@ async def add_desk(
         earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return DeskId(earlier.subjects[0])
-        facility_id = await _facility(tx, facility_code)
+        facility_id = await require_facility(tx, facility_code)
         desk_id = DeskId(context.ids.new())
         if not await store_desk(tx, desk_id, facility_id, clean):
             raise DeskNameTaken("this facility has a desk of this name", field="name")
@@ -72,13 +71,6 @@ async def set_cash_settings(
     if rounding_step not in ROUNDING_STEPS:
         raise InvalidValue(f"cash is rounded to one of {', '.join(map(str, ROUNDING_STEPS))}", field="rounding_step")
     async with context.database.transaction(organization_id) as tx:
-        facility_id = await _facility(tx, facility_code)
+        facility_id = await require_facility(tx, facility_code)
         await store_cash_setting(tx, facility_id, rounding_step=rounding_step, hides_expected_cash=hides_expected_cash)
         await note(tx, context, actor, "cash_settings_changed", ("facility", facility_id))
-
-
-async def _facility(tx: Transaction, facility_code: str) -> FacilityId:
-    facility_id = await find_facility(tx, facility_code)
-    if facility_id is None:
-        raise NotFound(f"no facility {facility_code[:20]} in this organization", field="facility_code")
-    return facility_id

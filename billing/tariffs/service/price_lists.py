@@ -24,7 +24,7 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.ledger.service.audit import note
 from billing.organizations.domain.approval import Approval, ApprovalKind
 from billing.organizations.service.approvals import propose, reject_proposed, with_approvals
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.tariffs.domain.tariff import (
     ListedPrice,
     PriceChange,
@@ -310,12 +310,7 @@ def _day_taken(locked: LockedTariff, other: TariffId | None) -> TariffDayTaken:
 
 
 async def _facility(tx: Transaction, code: str | None) -> FacilityId | None:
-    if code is None:
-        return None
-    found = await find_facility(tx, code)
-    if found is None:
-        raise NotFound(f"facility {code} is not of this organization", field="facility")
-    return found
+    return None if code is None else await require_facility(tx, code, field="facility")
 
 
 async def _lock(tx: Transaction, tariff_id: TariffId) -> LockedTariff:

@@ -25,7 +25,7 @@ from billing.ledger.domain.accounts import (
 )
 from billing.ledger.service.audit import note
 from billing.ledger.service.posting import post_entry
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.domain.card_batch import BatchAlreadyRecorded, compare_slips, compare_totals
 from billing.visit_accounts.store.card_terminals import (
@@ -98,9 +98,7 @@ async def add_card_terminal(
         earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return earlier.subjects[0]
-        facility_id = await find_facility(tx, new.facility_code)
-        if facility_id is None:
-            raise NotFound("no such facility in this organization", field="facility_code")
+        facility_id = await require_facility(tx, new.facility_code)
         if not await has_bank_account(tx, new.bank_account_id):
             raise NotFound("no such bank account", field="bank_account_id")
         terminal = CardTerminal(

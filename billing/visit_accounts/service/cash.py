@@ -17,6 +17,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import PaymentId, ReceiptId, ShiftId, VisitId
 from billing.core.money import Dong
 from billing.db.database import Transaction
+from billing.db.series import take_numbers
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting, drawer_account
 from billing.ledger.service.audit import note
 from billing.ledger.service.posting import post_entry
@@ -33,7 +34,6 @@ from billing.visit_accounts.domain.receipt import (
     ReceiptState,
 )
 from billing.visit_accounts.domain.shift import Drawer, NoOpenShift, ShiftEvent, ShiftEventKind
-from billing.visit_accounts.service.numbering import take_numbers
 from billing.visit_accounts.store.receipt_prints import read_print_head
 from billing.visit_accounts.store.receipts import add_receipt
 from billing.visit_accounts.store.shifts import (

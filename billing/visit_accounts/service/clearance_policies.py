@@ -8,13 +8,12 @@ from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
-from billing.core.ids import FacilityId, OrganizationId
+from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.db.context import Context
-from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.visit_accounts.domain.clearance import DepositExhausted, PaymentTerm
 from billing.visit_accounts.store.clearance_policies import (
     SetPolicy,
@@ -74,7 +73,7 @@ async def set_clearance_policy(
         now = context.clock()
         if new.valid_from < business_date(now):
             raise ClearancePolicyBackdated("a policy begins today or later", field="valid_from")
-        facility_id = await _facility(tx, new.facility_code)
+        facility_id = await require_facility(tx, new.facility_code)
         policy = SetPolicy(
             id=context.ids.new(),
             facility_code=new.facility_code,
@@ -96,7 +95,7 @@ async def find_clearance_policy(
 ) -> SetPolicy:
     """One policy. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        facility_id = await _facility(tx, facility_code)
+        facility_id = await require_facility(tx, facility_code)
         rows = await read_clearance_policies(tx, facility_id, ListSlice(limit=1), policy_id=policy_id)
     if not rows:
         raise NotFound("no such policy", field="id")
@@ -108,11 +107,4 @@ async def list_clearance_policies(
 ) -> list[SetPolicy]:
     """The policies of a facility and its departments, the newest first. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await read_clearance_policies(tx, await _facility(tx, facility_code), page)
-
-
-async def _facility(tx: Transaction, code: str) -> FacilityId:
-    facility_id = await find_facility(tx, code)
-    if facility_id is None:
-        raise NotFound(f"facility {code} is not of this organization", field="facility_code")
-    return facility_id
+        return await read_clearance_policies(tx, await require_facility(tx, facility_code), page)

@@ -15,6 +15,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import PaymentId, ReceiptId
 from billing.core.money import NOTHING, Dong
 from billing.db.database import Transaction
+from billing.db.series import take_numbers
 from billing.invoices.domain.invoice import Invoice, InvoiceNotIssued, InvoiceState
 from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.domain.accounts import (
@@ -54,7 +55,6 @@ from billing.visit_accounts.domain.receipt import (
 from billing.visit_accounts.domain.shift import Drawer, ShiftEvent, ShiftEventKind, round_cash
 from billing.visit_accounts.service.cash import CashMovement, issue_receipt, lock_own_drawer, move_cash
 from billing.visit_accounts.service.clearing import update_clearance
-from billing.visit_accounts.service.numbering import take_numbers
 from billing.visit_accounts.service.payer_collecting import lock_owed, pay_with_taken, record_payer
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.card_terminals import CardSlip, add_slip, read_terminals

@@ -1,12 +1,11 @@
 """The deposit settings of a facility: the type of its advances in tax documents, and when a ward requests more."""
 
 from billing.core.actor import Actor
-from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.core.money import Dong
 from billing.db.context import Context
 from billing.ledger.service.audit import note
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.payments.domain.deposit import AdvanceType
 from billing.visit_accounts.store.deposit_settings import DepositSettings, save_deposit_settings
 
@@ -25,9 +24,7 @@ async def set_deposit_settings(
     None keeps a setting; returns all of them. Raises NotFound. Source: docs/reference/hospital-money.md, M-003, C-001.
     """
     async with context.database.transaction(organization_id) as tx:
-        facility_id = await find_facility(tx, facility_code)
-        if facility_id is None:
-            raise NotFound(f"no facility {facility_code[:20]} in this organization", field="facility_code")
+        facility_id = await require_facility(tx, facility_code)
         settings = await save_deposit_settings(tx, facility_id, advance_type, threshold)
         await note(tx, context, actor, "deposit_settings_changed", ("facility", facility_id))
     return settings

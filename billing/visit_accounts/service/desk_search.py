@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing.core.errors import NotFound
 from billing.core.ids import DeskId, OrganizationId, VisitId
 from billing.core.text import normalize_heading
 from billing.db.context import Context
 from billing.db.database import Transaction
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.visit_accounts.domain.account import AccountState
 from billing.visit_accounts.domain.desk_search import ReadScan, ScanKind, read_scan
 from billing.visit_accounts.store.desk_queue import (
@@ -98,9 +97,7 @@ async def find_queue(
 
 
 async def _queue(tx: Transaction, context: Context, facility_code: str) -> list[QueuedVisit]:
-    facility_id = await find_facility(tx, facility_code)
-    if facility_id is None:
-        raise NotFound("no such facility in this organization", field="facility_code")
+    facility_id = await require_facility(tx, facility_code)
     return await read_queue(tx, facility_id, opened_since=context.clock() - QUEUE_AGE)
 
 

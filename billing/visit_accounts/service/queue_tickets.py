@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.core.clock import business_date
-from billing.core.errors import NotFound, Refused
-from billing.core.ids import DeskId, FacilityId, OrganizationId, QueueTicketId, VisitId
+from billing.core.errors import Refused
+from billing.core.ids import DeskId, OrganizationId, QueueTicketId, VisitId
 from billing.db.context import Context
-from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.facilities import require_facility
 from billing.visit_accounts.domain.queue_ticket import QueueLine, QueueTicket, TicketState
 from billing.visit_accounts.store.queue_tickets import (
     CalledTicket,
@@ -76,7 +75,7 @@ async def take_ticket(
             return await read_ticket(tx, QueueTicketId(earlier.subjects[0]))
         new = NewTicket(
             id=QueueTicketId(context.ids.new()),
-            facility_id=await _facility(tx, facility_code),
+            facility_id=await require_facility(tx, facility_code),
             day=business_date(now),
             line=line,
             visit_id=visit_id,
@@ -136,7 +135,7 @@ async def find_queue_display(context: Context, organization_id: OrganizationId, 
     """The called numbers of a facility today, and those that are called next. Raises NotFound."""
     day = business_date(context.clock())
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        facility_id = await _facility(tx, facility_code)
+        facility_id = await require_facility(tx, facility_code)
         return QueueDisplay(
             hospital=await read_facility_name(tx, facility_id),
             called=await read_called(tx, facility_id, day, limit=CALLED_MAX),
@@ -150,15 +149,8 @@ async def find_desk_queue(
     """The number that a desk has called, and the numbers that wait at its facility. Raises NotFound."""
     day = business_date(context.clock())
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        facility_id = await _facility(tx, facility_code)
+        facility_id = await require_facility(tx, facility_code)
         return DeskQueue(
             at_desk=await read_ticket_at(tx, desk_id, day),
             waiting=await read_waiting(tx, facility_id, day, limit=WAITING_MAX),
         )
-
-
-async def _facility(tx: Transaction, facility_code: str) -> FacilityId:
-    facility_id = await find_facility(tx, facility_code)
-    if facility_id is None:
-        raise NotFound("this organization has no facility of this code")
-    return facility_id

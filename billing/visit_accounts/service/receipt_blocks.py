@@ -17,6 +17,7 @@ from billing.core.ids import DeskId, OrganizationId, ReceiptId
 from billing.core.money import NOTHING
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
+from billing.db.series import take_numbers
 from billing.ledger.service.audit import note
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.domain.collection import Collection
@@ -30,7 +31,6 @@ from billing.visit_accounts.domain.receipt import (
     ReceiptState,
 )
 from billing.visit_accounts.service.collecting import PaperNumber, collect
-from billing.visit_accounts.service.numbering import take_numbers
 from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.receipt_blocks import (
     DeskBlock,

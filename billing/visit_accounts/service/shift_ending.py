@@ -8,6 +8,7 @@ from collections import Counter
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.db.database import Transaction
+from billing.db.series import take_numbers
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
@@ -22,7 +23,6 @@ from billing.visit_accounts.domain.shift_minutes import (
     minutes_document,
 )
 from billing.visit_accounts.service.cash import CashMovement, move_cash
-from billing.visit_accounts.service.numbering import take_numbers
 from billing.visit_accounts.store.shift_counts import add_minutes, count_counts, read_latest_count, read_names
 from billing.visit_accounts.store.shift_views import ShiftView, read_shift_view
 from billing.visit_accounts.store.shifts import update_shift
