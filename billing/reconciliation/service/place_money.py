@@ -144,6 +144,7 @@ async def declare_duplicate(deciding: Deciding) -> Effect:
 async def refund_payment(deciding: Deciding, *, account_id: ProviderAccountId | None) -> Effect:
     """Open a refund request for the unallocated money of a payment, else for its credit.
 
+    A refund of a part leaves the exceptions of the payment open for the rest.
     Raises ActionNotPossible, ExceptionChanged, and as `open_refund`.
     """
     tx, payment_id = deciding.tx, deciding.payment_id
@@ -153,9 +154,10 @@ async def refund_payment(deciding: Deciding, *, account_id: ProviderAccountId | 
     free = Dong(sum(part.amount for part in find_free(allocations)))
     new = new_refund(deciding, free)
     refund = await open_refund(tx, deciding.context, new, account_id=account_id, actor=deciding.actor)
-    if new.amount == free:
+    is_whole = new.amount == free
+    if is_whole:
         await deciding.close_others()
-    return Effect(refund_id=refund.id)
+    return Effect(refund_id=refund.id, is_closing=is_whole)
 
 
 def new_refund(deciding: Deciding, free: Dong) -> NewRefund:

@@ -204,6 +204,19 @@ async def test_refund_of_unknown_money_closes_and_opens_again_once_cancelled(des
     await assert_books_are_right(desk.flow.context.database)
 
 
+async def test_refund_of_a_part_leaves_the_exception_open_for_the_rest(desk: ExceptionDesk) -> None:
+    exception_id, payment_id = await desk.receive_without_code()
+
+    await desk.decide(exception_id, DecisionAction.REFUND, way=RefundWay.CASH, amount=Dong(50_000))
+
+    assert await desk.position(payment_id) == {"unallocated": UNKNOWN_PAID - 50_000, "refund_reserved": 50_000}
+    assert (await desk.find(exception_id)).exception.state is ExceptionState.OPEN
+    await desk.decide(exception_id, DecisionAction.REFUND, way=RefundWay.CASH, version=2)
+    assert await desk.position(payment_id) == {"refund_reserved": UNKNOWN_PAID}
+    assert (await desk.find(exception_id)).exception.state is ExceptionState.CLOSED
+    await assert_books_are_right(desk.flow.context.database)
+
+
 async def test_over_paid_money_is_refunded_from_its_credit(desk: ExceptionDesk) -> None:
     started = await desk.flow.start_intent()
     await desk.flow.deliver(desk.flow.notice("T1", f"CT {started.code}", amount=OWED + 50_000))
