@@ -161,6 +161,11 @@ CHECKS: Sequence[LedgerCheck] = (
             JOIN ledger_account AS debited ON debited.organization_id = $1 AND debited.id = posting.debit_account_id
             WHERE posting.organization_id = $1 AND posting.payment_id IS NOT NULL
                 AND debited.role IN ('clearing', 'cash_drawer')
+                -- A declared duplicate was counted again: the decision that reverts the declaration names the entry.
+                AND NOT EXISTS (SELECT FROM exception_decision_entry AS decided
+                    JOIN exception_decision AS reverting ON reverting.organization_id = $1
+                        AND reverting.id = decided.decision_id AND reverting.reverts_id IS NOT NULL
+                    WHERE decided.organization_id = $1 AND decided.entry_id = posting.entry_id)
             GROUP BY posting.payment_id
         ) AS booked ON booked.payment_id = payment.id
         WHERE payment.amount IS DISTINCT FROM booked.amount OR booked.entries <> 1

@@ -115,9 +115,11 @@ async def revert_duplicate(deciding: Deciding, decision: Decision, _decisions: t
     allocation_id = AllocationId(context.ids.new())
     await restore_unallocated(tx, payment_id, allocation_id, entry.amount, at=context.clock())
     await hold_again(tx, payment_id)
-    # Without the payment: the journal debits clearing once for each payment (check `payments-are-booked-once`).
     posting = Posting(
-        debit=clearing_account(account_id), credit=AccountKey(AccountRole.UNALLOCATED), amount=entry.amount
+        debit=clearing_account(account_id),
+        credit=AccountKey(AccountRole.UNALLOCATED),
+        amount=entry.amount,
+        payment_id=payment_id,
     )
     entry_id = await post_entry(tx, context, EntryKind.DUPLICATE_REVERTED, [posting], actor=deciding.actor)
     assert entry_id is not None, "a duplicate has money"

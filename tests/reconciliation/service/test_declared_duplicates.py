@@ -8,9 +8,11 @@ import pytest
 
 from billing.core.ids import PaymentId
 from billing.db.database import Transaction
+from billing.reconciliation.domain.day_result import ItemKind as HeldKind
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionAction
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, OpenLine, RuleSet
 from billing.reconciliation.service import match_lines, matching, place_money
+from billing.reconciliation.service.close_day import find_results
 from billing.reconciliation.service.decide_matches import match_by_hand, revert_match
 from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.reconciliation.store.decided_lines import is_on_statement
@@ -70,6 +72,25 @@ async def test_payment_that_the_bank_shows_is_declared_a_duplicate_only_after_it
     await revert_match(desk.flow.context, ORGANIZATION, match_id, reason="tiền của lần kia", actor=desk.first)
     await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
     assert await own.balances("bank", "clearing") == [0, UNKNOWN_PAID]
+    await assert_books_are_right(desk.flow.context.database)
+
+
+async def test_reverted_duplicate_that_the_bank_shows_is_held_no_more(desk: ExceptionDesk) -> None:
+    own = MatchingFlow(desk.flow)
+    exception_id, _ = await desk.receive_twice()
+    await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
+    await desk.revert(exception_id, version=2)
+    await own.statement(own.line(UNKNOWN_PAID, "NOP TIEN"), own.line(UNKNOWN_PAID, "NOP TIEN LAN HAI"))
+    lines, payments = await own.fetch("SELECT id FROM statement_line"), await own.fetch("SELECT id FROM payment")
+
+    for line, payment in zip(lines, payments, strict=True):
+        new = ManualMatch(line_id=line["id"], items=[(ItemKind.PAYMENT, payment["id"])], reason="sao kê giấy")
+        await match_by_hand(desk.flow.context, ORGANIZATION, new, actor=desk.first)
+
+    _, results = await find_results(desk.flow.context, ORGANIZATION, own.today)
+    held = [item for each in results.accounts for item in each.items]
+    assert [item for item in held if item.kind in (HeldKind.PAYMENT_HELD, HeldKind.ENTRY_HELD)] == []
+    assert await own.balances("bank", "clearing", "unallocated") == [2 * UNKNOWN_PAID, 0, -2 * UNKNOWN_PAID]
     await assert_books_are_right(desk.flow.context.database)
 
 
