@@ -32,6 +32,7 @@ from billing.ops.erasure_rows import (
     erase_dead_letter_bodies,
     erase_file,
     erase_idempotency_keys,
+    erase_old_destinations,
     erase_old_files,
     erase_payers,
     erase_payments_of,
@@ -96,6 +97,7 @@ async def erase_once(context: PaymentContext, organization_id: OrganizationId, r
         "bank_trace_note": (lambda tx: erase_trace_notes(tx, before=payer_before, at_most=most), most),
         "visit": (visits, _VISITS_AT_ONCE),
         "claim_file": (lambda tx: erase_old_files(tx, before=documents_before, at_most=most), most),
+        "refund_destination": (lambda tx: erase_old_destinations(tx, before=documents_before, at_most=most), most),
     }
     erased = {name: await _repeat(context, organization_id, *batch) for name, batch in batches.items()}
     if any(erased.values()):

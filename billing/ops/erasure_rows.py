@@ -165,6 +165,23 @@ _ERASE_REFUND_DESTINATIONS = """
 """
 
 
+_ERASE_OLD_DESTINATIONS = """
+    WITH old AS (
+        SELECT kept.refund_id FROM refund_destination AS kept
+        JOIN refund ON refund.organization_id = $1 AND refund.id = kept.refund_id
+        WHERE kept.organization_id = $1 AND refund.visit_id IS NULL AND refund.ended_at < $2
+        ORDER BY kept.refund_id LIMIT $3
+    )
+    DELETE FROM refund_destination AS kept USING old
+    WHERE kept.organization_id = $1 AND kept.refund_id = old.refund_id
+"""
+
+
+async def erase_old_destinations(tx: Transaction, *, before: datetime, at_most: int) -> int:
+    """Erase the accounts of refunds of no visit that ended before a time; those of a visit leave with it."""
+    return _count(await tx.execute(_ERASE_OLD_DESTINATIONS, tx.organization_id, before, at_most))
+
+
 async def erase_visits(tx: Transaction, visit_ids: Sequence[VisitId]) -> dict[str, int]:
     """Erase the documents of every version, the persons, messages, guarantors, refund accounts and printed receipts.
 
