@@ -48,15 +48,15 @@ async def read_received_for_lines(tx: Transaction, deposit_id: DepositId) -> lis
 
 # The patient's share of started and performed lines that nothing else bears; what the deposit applied to invoices is
 # its own money.
-_PERFORMED_WITH = """
-    SELECT owner.applied, owner.applied + (
+_APPLIED_AND_PERFORMED = """
+    owner.applied, owner.applied + (
         SELECT coalesce(round(sum(charge.patient_amount)), 0) FROM charge_item AS charge
         WHERE charge.organization_id = $1 AND charge.visit_id = owner.visit_id
             AND charge.state IN ('started', 'performed')) - ({borne}) AS performed
     FROM deposit AS owner WHERE owner.organization_id = $1 AND owner.id = $2
 """
 
-_PERFORMED = _PERFORMED_WITH.format(borne=BORNE_OF_VISIT.format(visit_id="owner.visit_id"))
+_PERFORMED = "SELECT" + _APPLIED_AND_PERFORMED.format(borne=BORNE_OF_VISIT.format(visit_id="owner.visit_id"))
 
 
 async def read_needed_for_orders(tx: Transaction, deposit_id: DepositId) -> Dong:

@@ -22,8 +22,8 @@ from billing.visit_accounts.domain.clearance import (
 
 # The visits of an order of a facility ($2, $3), or one visit ($4); what is not given is NULL and finds nothing. The
 # policy of a line is that of its department on the day it was ordered, else that of the facility.
-_READ_VISITS_WITH = """
-    WITH found AS MATERIALIZED (
+_VISITS = """
+    found AS MATERIALIZED (
         SELECT item.visit_id FROM facility
         JOIN charge_item AS item ON item.organization_id = $1 AND item.facility_id = facility.id
             AND item.order_number = $3 AND item.order_number <> ''
@@ -71,7 +71,7 @@ _READ_VISITS_WITH = """
     ) AS policy ON true
 """
 
-_READ_VISITS = _READ_VISITS_WITH.format(borne=BORNE_OF_VISIT.format(visit_id="found.visit_id"))
+_READ_VISITS = "WITH" + _VISITS.format(borne=BORNE_OF_VISIT.format(visit_id="found.visit_id"))
 
 
 async def read_visits_of_order(tx: TenantReader, facility_code: str, order_number: str) -> list[VisitFacts]:

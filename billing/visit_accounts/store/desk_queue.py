@@ -12,8 +12,8 @@ from billing.db.rows import read_row
 from billing.payments.store.visit_payments import BORNE_OF_VISIT
 from billing.visit_accounts.domain.account import AccountState
 
-_COLUMNS_WITH = """
-    SELECT account.visit_id, facility.code AS facility_code, account.ma_lk, account.state, account.is_inpatient,
+_VISIT = """
+    account.visit_id, facility.code AS facility_code, account.ma_lk, account.state, account.is_inpatient,
         account.is_emergency, account.opened_at, coalesce(identity.document ->> 'HO_TEN', '') AS name,
         coalesce(identity.document ->> 'NGAY_SINH', '') AS birth,
         CASE account.state WHEN 'open' THEN
@@ -37,7 +37,7 @@ _COLUMNS_WITH = """
     WHERE account.organization_id = $1
 """
 
-_COLUMNS = _COLUMNS_WITH.format(borne=BORNE_OF_VISIT.format(visit_id="account.visit_id"))
+_COLUMNS = "SELECT" + _VISIT.format(borne=BORNE_OF_VISIT.format(visit_id="account.visit_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
