@@ -42,7 +42,7 @@ from billing.reconciliation.service.matching import (
     write_decided,
     write_reported,
 )
-from billing.reconciliation.store.contested_lines import find_contested
+from billing.reconciliation.store.contested_lines import find_contested, without_overruled
 from billing.reconciliation.store.match_runs import (
     MatchRun,
     count_in_run,
@@ -180,7 +180,7 @@ class _Run:
     id: UUID = _FIRST
     rules: RuleSet = field(default_factory=lambda: RuleSet(version=1))
     lines: list[OpenLine] | None = None
-    is_repeating: bool = True
+    may_confirm: bool = True
     is_statement: bool = False
 
     async def run(self) -> MatchRun:
@@ -217,7 +217,7 @@ class _Run:
             )
             if matched is None:
                 return
-            self.is_repeating, self.is_statement = matched.has_repeated, matched.kind is ImportKind.STATEMENT
+            self.may_confirm, self.is_statement = matched.may_confirm, matched.kind is ImportKind.STATEMENT
             lines = await self._read_lines(tx, _FIRST)
             if len(lines) < CHUNK:
                 self.lines = lines
@@ -242,7 +242,7 @@ class _Run:
 
     async def _confirm(self) -> None:
         """Post confirmed lines. If a match ended instead, the run visits every open line, also of other imports."""
-        if not self.is_repeating:
+        if not self.may_confirm:
             return
 
         async def confirm(tx: Transaction) -> _Counts:
@@ -300,7 +300,8 @@ class _Run:
         self, tx: Transaction, candidates: Sequence[Candidate], lines: Mapping[UUID, OpenLine], rule: MatchRule
     ) -> _Counts:
         """Match the candidates that are decided; `lines` are those that the candidates name and that are open."""
-        decided = [each for each in choose(candidates) if each.line_id in lines]
+        chosen = choose(await without_overruled(tx, candidates))
+        decided = [each for each in chosen if each.line_id in lines]
         return self._matched(
             await write_decided(tx, self.context, with_lines(decided, lines), rule, self._stamp()), booked=0
         )

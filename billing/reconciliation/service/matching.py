@@ -20,6 +20,7 @@ from billing.payments.service.refunding import complete, lock_with_money
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, MatchState, OpenLine, RuleSet
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.store.contested_lines import find_overruled_matches
 from billing.reconciliation.store.declared_duplicates import lock_against_declaration
 from billing.reconciliation.store.match_runs import add_rule_set, read_rule_set
 from billing.reconciliation.store.matches import (
@@ -178,11 +179,20 @@ async def confirm_matches(
 
     The match of an item that the bank is expected to show no more ends, and that of an item whose amount has changed by
     more than the tolerance: its provider pays out batches since, it was declared a duplicate, its refund failed, or a
-    report added lines to the payout. Its line and its settlement line are open again.
+    report added lines to the payout. So does the match of a line that the complete statement of its day does not have.
+    Its line and its settlement line are open again.
     """
     unposted = await read_unposted(tx, import_id, at_most=at_most)
+    overruled = await end_matches(
+        tx,
+        [(match_id, None) for match_id in await find_overruled_matches(tx, at_most=at_most)],
+        MatchState.SUPERSEDED,
+        at=stamp.at,
+        by=None,
+        reason="the complete statement of the day does not have this line",
+    )
     if not unposted:
-        return ConfirmedMatches(posted=0, ended=0)
+        return ConfirmedMatches(posted=0, ended=overruled)
     for each in unposted:
         if each.item_kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(each.item_id), each.bank_reference, actor=stamp.actor)
@@ -227,7 +237,7 @@ async def confirm_matches(
         by=None,
         reason="the bank is expected to show this item no more, or with another amount",
     )
-    return ConfirmedMatches(posted=len(posted), ended=ended)
+    return ConfirmedMatches(posted=len(posted), ended=ended + overruled)
 
 
 async def take_back(

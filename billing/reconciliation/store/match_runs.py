@@ -150,15 +150,17 @@ async def read_run(tx: Transaction, run_id: UUID) -> MatchRun | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedImport:
-    """An import of a run. `has_repeated`: its statements repeat lines of earlier files, which may be tentative."""
+    """An import of a run. `may_confirm`: it may repeat or overrule tentative lines of earlier files."""
 
     kind: ImportKind
-    has_repeated: bool
+    may_confirm: bool
 
 
 _MATCHED_IMPORT = """
     SELECT import.kind, EXISTS (SELECT FROM repeated_line AS repeated
-        WHERE repeated.organization_id = $1 AND repeated.import_id = import.id) AS has_repeated
+        WHERE repeated.organization_id = $1 AND repeated.import_id = import.id)
+        OR EXISTS (SELECT FROM reconciliation_import AS intraday WHERE intraday.organization_id = $1
+            AND intraday.kind = 'statement' AND intraday.is_intraday AND intraday.state = 'active') AS may_confirm
     FROM reconciliation_import AS import
     WHERE import.organization_id = $1 AND import.id = $2
 """

@@ -71,3 +71,33 @@ async def test_tentative_match_of_a_payout_that_a_report_has_enlarged_ends(own: 
     assert [(rule, state) for rule, state, _ in await own.matches() if "payout" in rule] == [("!payout", "superseded")]
     assert await own.balances("bank", "tolerance_difference", "clearing") == [0, 0, 2 * OWED]
     await assert_books_are_right(own.flow.context.database)
+
+
+@pytest.mark.parametrize("by_import", [True, False])
+async def test_tentative_match_of_a_line_that_the_complete_statement_states_otherwise_ends(
+    own: MatchingFlow, by_import: bool
+) -> None:
+    """The complete statement has the movement with another text: its line is matched, and the report too."""
+    code = await _pay(own, "T1")
+    await own.match(await own.statement(own.line(OWED, f"TAM {code}", reference="FT-T1"), is_intraday=True))
+    await own.match(await own.report(own.report_row("T1", OWED)))
+
+    complete = await own.statement(own.line(OWED, f"{code} CHINH THUC", reference="FT-T1"))
+    await own.match(complete if by_import else None)
+
+    items = (f"payment {OWED}", f"settlement_line {OWED}", f"statement_line {OWED}")
+    assert await own.matches() == [("!bank_reference", "superseded", items), ("bank_reference", "live", items)]
+    assert await own.balances("bank", "clearing") == [OWED, 0]
+    await assert_books_are_right(own.flow.context.database)
+
+
+async def test_payment_of_a_tentative_line_that_the_complete_statement_lacks_is_open_again(own: MatchingFlow) -> None:
+    code = await _pay(own, "T1")
+    await own.match(await own.statement(own.line(OWED, f"TAM {code}"), is_intraday=True))
+
+    await own.match(await own.statement(own.line(1_000, "TIEN KHAC")))
+    await own.match()
+
+    assert await own.matches() == [("!reference_code", "superseded", (f"payment {OWED}", f"statement_line {OWED}"))]
+    assert await own.balances("bank", "clearing") == [0, OWED]
+    await assert_books_are_right(own.flow.context.database)
