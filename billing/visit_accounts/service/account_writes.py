@@ -1,6 +1,6 @@
-"""Lock the account of an open visit; write a planned change of an account with its price.
+"""Lock the account of an open visit; write a planned change of an account with its price; announce changes.
 
-A change has lines, amounts, cancellations and changes of collected lines. A step.
+A change has lines, amounts, cancellations and changes of collected lines. These are steps.
 """
 
 from dataclasses import replace
@@ -13,6 +13,7 @@ from billing.ledger.service.audit import note
 from billing.ledger.store.journal import write_message
 from billing.visit_accounts.domain.account import VisitAccount, require_account
 from billing.visit_accounts.domain.charge import ChargeChange, VisitContent
+from billing.visit_accounts.domain.guarantee import Guarantee
 from billing.visit_accounts.domain.plan import Known, Plan
 from billing.visit_accounts.domain.pricing import AccountPrice, with_line_amounts
 from billing.visit_accounts.store.accounts import lock_account, read_collected, update_account
@@ -66,3 +67,18 @@ async def announce(tx: Transaction, context: Context, actor: Actor, account: Vis
             "patient_share": account.patient_share,
         },
     )
+
+
+async def announce_guarantee(
+    tx: Transaction, context: Context, guarantee: Guarantee, actor: Actor, action: str
+) -> None:
+    """Write the audit row and the webhook message of a guarantee that was added or changed."""
+    payload = {
+        "guarantee_id": str(guarantee.id),
+        "visit_id": str(guarantee.visit_id),
+        "version": guarantee.version,
+        "state": guarantee.state.value,
+        "confirmed_amount": guarantee.confirmed_amount,
+    }
+    await write_message(tx, context.ids.new(), topic="guarantee.updated", payload=payload)
+    await note(tx, context, actor, action, ("guarantee", guarantee.id))

@@ -50,6 +50,7 @@ from billing.payments.store.visit_payments import find_payments_of_visit
 from billing.visit_accounts.domain.account import AccountState, VisitAccount
 from billing.visit_accounts.domain.final_bill import FinalBill, MoneyOwed, bill_amounts
 from billing.visit_accounts.domain.guarantee import BearersOfShare, GuaranteeState
+from billing.visit_accounts.service.account_writes import announce_guarantee
 from billing.visit_accounts.service.correcting import Corrections, correct_invoices, pay_with_credit
 from billing.visit_accounts.service.discharge import require_discharge_clearance
 from billing.visit_accounts.store.accounts import update_account
@@ -117,7 +118,9 @@ async def close_account(tx: Transaction, context: PaymentContext, priced: Priced
     shares = sum_shares(bill.billed.values())
     counted = frozenset(key for parts in locked.reduced.values() for key in parts)
     for one in locked.bearers.expired(business_date(now), counted):
-        await update_guarantee(tx, one.end(GuaranteeState.EXPIRED), changed_by=None, at=now)
+        expired = one.end(GuaranteeState.EXPIRED)
+        await update_guarantee(tx, expired, changed_by=None, at=now)
+        await announce_guarantee(tx, context, expired, Actor.system(), "guarantee_expired")
     reductions = limit_write_offs(
         shares.patient,
         locked.bearers.reductions(business_date(now), counted),

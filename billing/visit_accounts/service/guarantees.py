@@ -15,11 +15,8 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.money import Dong
 from billing.db.context import Context
-from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.db.rounds import run_each
-from billing.ledger.service.audit import note
-from billing.ledger.store.journal import write_message
 from billing.payments.store.deposits import lock_deposit_of_visit
 from billing.visit_accounts.domain.account import AccountState, require_account
 from billing.visit_accounts.domain.guarantee import (
@@ -28,7 +25,7 @@ from billing.visit_accounts.domain.guarantee import (
     GuaranteeState,
     require_reason,
 )
-from billing.visit_accounts.service.account_writes import lock_open_account
+from billing.visit_accounts.service.account_writes import announce_guarantee, lock_open_account
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account, read_account
 from billing.visit_accounts.store.charges import lock_charges
@@ -102,7 +99,7 @@ async def request_guarantee(
         )
         if not await add_guarantee(tx, guarantee):
             raise GuaranteeExists("this payer has an active guarantee of this reference", field="reference")
-        await _announce(tx, context, guarantee, actor, "guarantee_requested")
+        await announce_guarantee(tx, context, guarantee, actor, "guarantee_requested")
         await save_result(tx, request, [guarantee.id], now=now)
     context.publish_change(organization_id)
     return guarantee.id
@@ -162,7 +159,7 @@ async def _expire(context: Context, organization_id: OrganizationId, today: date
             assert locked is not None, "a guarantee is never removed"
             changed = locked.end(GuaranteeState.EXPIRED)
             await update_guarantee(tx, changed, changed_by=None, at=context.clock())
-            await _announce(tx, context, changed, Actor.system(), "guarantee_expired")
+            await announce_guarantee(tx, context, changed, Actor.system(), "guarantee_expired")
         await update_clearance(tx, context, visit_id)
     if found:
         context.publish_change(organization_id)
@@ -205,22 +202,10 @@ async def _change(
         assert locked is not None, "a guarantee is never removed"
         changed = change(locked)
         await update_guarantee(tx, changed, changed_by=actor.person, at=now)
-        await _announce(tx, context, changed, actor, f"guarantee_{changed.state}")
+        await announce_guarantee(tx, context, changed, actor, f"guarantee_{changed.state}")
         await update_clearance(tx, context, found.visit_id)
     context.publish_change(organization_id)
     return changed
-
-
-async def _announce(tx: Transaction, context: Context, guarantee: Guarantee, actor: Actor, action: str) -> None:
-    payload = {
-        "guarantee_id": str(guarantee.id),
-        "visit_id": str(guarantee.visit_id),
-        "version": guarantee.version,
-        "state": guarantee.state.value,
-        "confirmed_amount": guarantee.confirmed_amount,
-    }
-    await write_message(tx, context.ids.new(), topic="guarantee.updated", payload=payload)
-    await note(tx, context, actor, action, ("guarantee", guarantee.id))
 
 
 def _text(text: str, *, field: str, length_max: int) -> str:

@@ -142,3 +142,25 @@ async def test_guarantee_that_a_final_bill_counted_stays(desk: CashDesk) -> None
 
     assert await expire_guarantees_once(later, ORGANIZATION) == 0
     assert (await read_guarantee(context, ORGANIZATION, guarantee_id)).state == "confirmed"
+
+
+async def test_guarantee_that_the_final_bill_finds_expired_is_announced(desk: CashDesk) -> None:
+    context, actor = desk.context, Actor.system()
+    charged = await charged_visit(await open_account(context), desk.desk_id, await desk.open())
+    visit_id = charged.open.visit_id
+    today = business_date(context.clock())
+    new = NewGuarantee(payer="Bảo hiểm Tư", reference="BL-1", limit=Dong(136_000), valid_until=today)
+    guarantee_id = await request_guarantee(context, ORGANIZATION, visit_id, new, actor=actor)
+    await confirm_guarantee(context, ORGANIZATION, guarantee_id, Dong(136_000), actor=actor)
+    await charged.pay(136_000)
+    later = replace(context, clock=lambda: context.clock() + timedelta(days=1))
+
+    await close_visit(later, ORGANIZATION, visit_id, actor=desk.cashier)
+
+    assert (await read_guarantee(context, ORGANIZATION, guarantee_id)).state == "expired"
+    async with context.database.transaction(ORGANIZATION) as tx:
+        announced = await tx.fetchval(
+            "SELECT count(*) FROM outbox WHERE topic = 'guarantee.updated' AND payload->>'state' = 'expired'"
+        )
+        audited = await tx.fetchval("SELECT count(*) FROM audit WHERE action = 'guarantee_expired'")
+    assert (announced, audited) == (1, 1)
