@@ -13,9 +13,10 @@ from uuid import UUID
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
-from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.errors import NotFound, Refused
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.core.list_slice import day_begins, day_ends
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day, write_audit
 from billing.organizations.domain.approval import Approval, ApprovalKind
@@ -39,7 +40,6 @@ from providers.notice_json import NoticesUnreadable, read_notices
 
 __all__ = [
     "LIMIT_MAX",
-    "REASON_LENGTH_MAX",
     "AlreadyClosed",
     "AlreadyRetried",
     "DeadLetter",
@@ -55,8 +55,6 @@ __all__ = [
 ]
 
 LIMIT_MAX = 200
-REASON_LENGTH_MAX = 1000
-_REASON_LENGTH_MIN = 3
 
 
 class AlreadyRetried(Refused):
@@ -150,11 +148,7 @@ async def propose_close(
     Raises PersonNeeded, InvalidValue, NotFound, AlreadyRetried, AlreadyClosed, ProposalWaiting.
     """
     require_person(actor)
-    text = " ".join(reason.split())
-    if not _REASON_LENGTH_MIN <= len(text) <= REASON_LENGTH_MAX or not text.isprintable():
-        raise InvalidValue(
-            f"state the reason in {_REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters", field="reason"
-        )
+    text = read_reason(reason)
     async with context.database.transaction(organization_id) as tx:
         letter = (await _lock_waiting(tx, delivery_id)).letter
         payload = {

@@ -15,6 +15,7 @@ from billing.core.approvals import require_person
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
@@ -33,7 +34,6 @@ from billing.reconciliation.domain.proposals import Proposal, rank_proposals
 from billing.reconciliation.service.matching import take_back
 from billing.reconciliation.service.matching_by_hand import (
     ManualMatch,
-    check_match_reason,
     require_open_line,
     write_manual_match,
 )
@@ -94,7 +94,7 @@ async def revert_match(
 
     Raises NotFound, MatchEnded, MatchOfDecision, MatchOnClosedDay, InvalidValue, PersonNeeded, NoOpenDay.
     """
-    check_match_reason(reason)
+    text = read_reason(reason)
     person = require_person(actor)
     async with context.database.transaction(organization_id, posting=True) as tx:
         found = await lock_matches(tx, [match_id])
@@ -109,7 +109,7 @@ async def revert_match(
         if match.is_on_closed_day:
             raise MatchOnClosedDay("the day of this match is closed; its lines stay matched")
         ended = await take_back(tx, context, [match], actor=actor)
-        count = await end_matches(tx, ended, MatchState.REVERTED, at=context.clock(), by=person, reason=reason.strip())
+        count = await end_matches(tx, ended, MatchState.REVERTED, at=context.clock(), by=person, reason=text)
         assert count == 1, "the match is locked and live"
         await note(tx, context, actor, "match_reverted", ("match", match_id))
     context.publish_change(organization_id)

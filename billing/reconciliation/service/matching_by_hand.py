@@ -12,6 +12,7 @@ from uuid import UUID
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import RefundId
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.ledger.service.audit import note
 from billing.payments.service.context import PaymentContext
@@ -26,8 +27,6 @@ from billing.reconciliation.store.open_lines import read_open_lines_of_ids
 from billing.reconciliation.store.stored_matches import end_matches, lock_waiting_matches, read_items
 
 ITEMS_MAX = 100
-
-_REASON_LENGTH = range(3, 1001)
 
 
 class LineTentative(Refused):
@@ -50,7 +49,7 @@ class ManualMatch:
             raise InvalidValue(f"a match has 1 to {ITEMS_MAX} different items", field="items")
         if any(kind in (ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE) for kind, _ in self.items):
             raise InvalidValue("the items of a match are what the ledger expects at the bank", field="items")
-        check_match_reason(self.reason)
+        read_reason(self.reason)
 
 
 async def write_manual_match(tx: Transaction, context: PaymentContext, new: ManualMatch, actor: Actor) -> UUID:
@@ -93,7 +92,7 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
         fee=sweep.fee,
         entry_id=entry_id,
         clearing_subject=sweep.clearing_subject,
-        reason=new.reason.strip(),
+        reason=read_reason(new.reason),
     )
     await add_matches(tx, [match], RunStamp(run_id=match_id, rule_set=rules.version, actor=actor, at=now))
     line_item = NewItem(match_id=match_id, kind=ItemKind.STATEMENT_LINE, item_id=line.id, amount=line.amount)
@@ -138,9 +137,3 @@ async def require_open_line(tx: Transaction, line_id: UUID) -> OpenLine:
     if not found:
         raise NotFound("no such line of the bank that is open", field="line_id")
     return found[0]
-
-
-def check_match_reason(reason: str) -> None:
-    """Raises InvalidValue."""
-    if len(reason.strip()) not in _REASON_LENGTH:
-        raise InvalidValue("a reason has 3 to 1000 characters", field="reason")

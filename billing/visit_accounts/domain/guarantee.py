@@ -15,8 +15,6 @@ from billing.core.ids import PersonId, VisitId
 from billing.core.money import NOTHING, Dong
 from billing.invoices.domain.correction import CorrectionKind, Reduction
 
-REASON_LENGTHS = range(3, 1001)
-
 
 class GuaranteeState(StrEnum):
     """The answer of the payer. Only a confirmed guarantee lowers what the patient owes."""
@@ -217,11 +215,3 @@ class BearersOfShare:
             for one in sorted(self.debts, key=lambda one: one.id)
         ]
         return [*guarantees, *exemptions, *debts]
-
-
-def require_reason(reason: str) -> str:
-    """A reason in one line of 3 to 1000 printable characters. Raises InvalidValue."""
-    text = " ".join(reason.split())
-    if len(text) not in REASON_LENGTHS or not text.isprintable():
-        raise InvalidValue("state the reason in 3 to 1000 printable characters", field="reason")
-    return text

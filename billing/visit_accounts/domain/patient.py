@@ -9,8 +9,6 @@ from billing.core.errors import NotFound, Refused
 from billing.core.ids import PatientId
 from billing.core.money import Dong
 
-REASON_LENGTHS = range(3, 1001)
-
 
 class UnknownPatient(NotFound):
     """The organization has no such patient."""

@@ -14,12 +14,12 @@ from uuid import UUID
 from billing.core.errors import InvalidValue, Refused
 from billing.core.ids import DeskId, EntryId, PersonId, ReceiptId, ShiftId
 from billing.core.money import DONG_MAX, Dong
+from billing.core.reasons import read_reason
 
 DENOMINATIONS = (500_000, 200_000, 100_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100)
 """The notes of the State Bank of Vietnam that are in circulation, in đồng."""
 
 _NOTES_MAX = 1_000_000
-REASON_LENGTH = range(3, 1001)
 
 
 class ShiftState(StrEnum):
@@ -127,7 +127,7 @@ class Shift:
         """The shift after its cash was counted. Raises ShiftNotOpen, DifferenceReasonNeeded."""
         self.require_open()
         if count.cash != expected:
-            require_reason(count.difference_reason, needed_for="the counted cash is not the expected cash")
+            require_difference_reason(count.difference_reason, needed_for="the counted cash is not the expected cash")
         return replace(
             self,
             state=ShiftState.ENDED,
@@ -228,15 +228,7 @@ def round_cash(amount: Dong, *, step: int) -> int:
     return rounded - amount if rounded else 0
 
 
-def read_reason(text: str, *, field: str) -> str:
-    """The reason that a person states, 3 to 1000 characters. Raises InvalidValue."""
-    reason = " ".join(text.split())
-    if len(reason) not in REASON_LENGTH:
-        raise InvalidValue("a reason has 3 to 1000 characters", field=field)
-    return reason
-
-
-def require_reason(text: str, *, needed_for: str) -> None:
+def require_difference_reason(text: str, *, needed_for: str) -> None:
     """Raises DifferenceReasonNeeded where a difference has no reason; the amount is not stated: the count is blind."""
     if not text:
         raise DifferenceReasonNeeded(f"{needed_for}: count again, or send difference_reason", field="difference_reason")

@@ -15,6 +15,7 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
+from billing.core.reasons import read_reason
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
@@ -31,7 +32,6 @@ from billing.visit_accounts.domain.guarantee import (
     DebtNeeded,
     DebtState,
     NothingOwed,
-    require_reason,
 )
 from billing.visit_accounts.service.account_writes import lock_open_account
 from billing.visit_accounts.service.correcting import Corrections, correct_invoices
@@ -72,7 +72,7 @@ async def agree_debt(
     Raises PersonNeeded, InvalidValue, NotFound, VisitClosed, DebtExists, idempotency errors.
     """
     person, now = require_person(actor), context.clock()
-    text, guarantor = require_reason(new.reason), _guarantor(new.guarantor)
+    text, guarantor = read_reason(new.reason), _guarantor(new.guarantor)
     if new.due_on < business_date(now):
         raise InvalidValue("a debt is due today or later", field="due_on")
     async with context.database.transaction(organization_id) as tx:
@@ -122,7 +122,7 @@ async def propose_write_off(
     Raises PersonNeeded, InvalidValue, NotFound, DebtDecided, NothingOwed, ProposalWaiting.
     """
     require_person(actor)
-    text = require_reason(reason)
+    text = read_reason(reason)
     async with context.database.transaction(organization_id) as tx:
         debt = await _find(tx, debt_id)
         _require_agreed(debt)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import VIETNAM
-from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId, VisitId
+from billing.core.reasons import read_reason
 from billing.db.context import Context
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
@@ -31,8 +31,6 @@ __all__ = [
     "find_discharge_clearance",
     "override_blocker",
 ]
-
-_REASON_LENGTH = range(3, 1001)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +66,7 @@ async def override_blocker(
     BlockerOverridden, VisitClosed, NotFound, InvalidValue, PersonNeeded, or idempotency errors.
     """
     person = require_person(actor)
-    reason = new.reason.strip()
-    if len(reason) not in _REASON_LENGTH:
-        raise InvalidValue("a reason has 3 to 1000 characters", field="reason")
+    reason = read_reason(new.reason)
     async with context.database.transaction(organization_id) as tx:
         if await find_previous_result(tx, request) is not None:
             return

@@ -14,6 +14,7 @@ from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.money import Dong
+from billing.core.reasons import read_reason
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
@@ -22,7 +23,7 @@ from billing.organizations.service.approvals import Approval, ApprovalKind, prop
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.deposits import lock_deposit_of_visit
 from billing.visit_accounts.domain.account import require_account
-from billing.visit_accounts.domain.guarantee import Exemption, ExemptionState, require_reason
+from billing.visit_accounts.domain.guarantee import Exemption, ExemptionState
 from billing.visit_accounts.service.account_writes import lock_open_account
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import read_account
@@ -61,7 +62,7 @@ async def propose_exemption(
     Raises PersonNeeded, InvalidValue, NotFound, VisitClosed, idempotency errors.
     """
     require_person(actor)
-    text = require_reason(proposed.reason)
+    text = read_reason(proposed.reason)
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_previous_result(tx, request)

@@ -15,6 +15,7 @@ from billing.core.clock import business_date
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.list_slice import ListSlice
 from billing.core.money import NOTHING, Dong, sum_shares
+from billing.core.reasons import read_reason
 from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.invoices.store.corrections import (
@@ -32,7 +33,7 @@ from billing.payments.store.deposits import lock_deposit_of_visit, read_deposit_
 from billing.payments.store.visit_payments import read_credit_of_visit
 from billing.visit_accounts.domain.account import AccountState, VisitAccount, require_account
 from billing.visit_accounts.domain.final_bill import BillAmounts, FinalBill, VisitBusy, VisitNotClosed, bill_amounts
-from billing.visit_accounts.domain.guarantee import BearersOfShare, require_reason
+from billing.visit_accounts.domain.guarantee import BearersOfShare
 from billing.visit_accounts.service.closing import PricedAccount, close_account
 from billing.visit_accounts.service.visit_snapshot import build_visit, lock_content, read_content, snapshot_document
 from billing.visit_accounts.store.accounts import lock_account, read_account, update_account
@@ -125,7 +126,7 @@ async def reopen_visit(
     Raises PersonNeeded, InvalidValue, NotFound, VisitNotClosed (with who reopened it and when).
     """
     require_person(actor)
-    text, now = require_reason(reason), context.clock()
+    text, now = read_reason(reason), context.clock()
     async with context.database.transaction(organization_id) as tx:
         account = require_account(await lock_account(tx, visit_id))
         bills = await read_final_bills(tx, visit_id)

@@ -13,6 +13,7 @@ from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
@@ -22,7 +23,6 @@ from billing.payments.domain.payment import AllocationTarget
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.allocations import lock_allocations
 from billing.payments.store.guarantee_receivables import find_credit_of_payer, lock_receivables, update_receivables
-from billing.visit_accounts.domain.guarantee import require_reason
 from billing.visit_accounts.service.guarantee_receivables import pay_receivables, post_write_off
 from billing.visit_accounts.service.payer_collecting import lock_owed
 from billing.visit_accounts.store.guarantee_receivables import (
@@ -72,7 +72,7 @@ async def propose_guarantee_write_off(
     Raises PersonNeeded, InvalidValue, NotFound, GuaranteesPaid, ProposalWaiting.
     """
     require_person(actor)
-    text = require_reason(reason)
+    text = read_reason(reason)
     async with context.database.transaction(organization_id) as tx:
         receivable = await _lock(tx, guarantee_id)
         payload = {

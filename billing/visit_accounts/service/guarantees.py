@@ -14,6 +14,7 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.money import Dong
+from billing.core.reasons import read_reason
 from billing.db.context import Context
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.db.rounds import run_each
@@ -23,7 +24,6 @@ from billing.visit_accounts.domain.guarantee import (
     Guarantee,
     GuaranteeExists,
     GuaranteeState,
-    require_reason,
 )
 from billing.visit_accounts.service.account_writes import announce_guarantee, lock_open_account
 from billing.visit_accounts.service.clearing import update_clearance
@@ -131,7 +131,7 @@ async def end_guarantee(
 
     Raises NotFound, VisitClosed, GuaranteeDecided, InvalidValue.
     """
-    text = require_reason(reason)
+    text = read_reason(reason)
     return await _change(context, organization_id, guarantee_id, lambda one: one.end(state, reason=text), actor=actor)
 
 

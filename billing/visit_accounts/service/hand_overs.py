@@ -11,6 +11,7 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId, ShiftId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting, bank_clearing_account
@@ -20,7 +21,7 @@ from billing.ledger.store.journal import write_message
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.domain.hand_over import HandOver, HandOverState, NewBankDeposit
-from billing.visit_accounts.domain.shift import ShiftEventKind, WrongShift, read_reason
+from billing.visit_accounts.domain.shift import ShiftEventKind, WrongShift
 from billing.visit_accounts.service.cash import CashMovement, lock_drawer, move_cash
 from billing.visit_accounts.store.hand_overs import (
     add_bank_deposit,

@@ -16,6 +16,7 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.core.money import NOTHING, Dong
+from billing.core.reasons import read_reason
 from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
@@ -26,7 +27,6 @@ from billing.payments.store.deposits import lock_deposit_of_visit
 from billing.visit_accounts.domain.account import AccountState, VisitAccount, require_account
 from billing.visit_accounts.domain.charge import OrderCancelled
 from billing.visit_accounts.domain.final_bill import ReopeningNeeded, VisitBusy, bill_amounts
-from billing.visit_accounts.domain.guarantee import require_reason
 from billing.visit_accounts.domain.plan import Known, Plan, plan_cancellation
 from billing.visit_accounts.service.account_pricing import price_account
 from billing.visit_accounts.service.account_writes import announce, write_plan
@@ -68,7 +68,7 @@ async def refund_line(
     errors.
     """
     require_person(actor)
-    reason = require_reason(new.reason)
+    reason = read_reason(new.reason)
     confirmation = " ".join(new.room_confirmation.split())
     if not 0 < len(confirmation) <= _CONFIRMATION_LENGTH_MAX or not confirmation.isprintable():
         raise InvalidValue("the room confirms in 1 to 200 printable characters", field="room_confirmation")

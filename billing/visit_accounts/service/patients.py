@@ -7,11 +7,11 @@ from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId, PatientId
+from billing.core.reasons import read_reason
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.service.audit import note
 from billing.visit_accounts.domain.patient import (
-    REASON_LENGTHS,
     Identity,
     PatientKnown,
     PatientMerged,
@@ -93,8 +93,7 @@ async def merge_patient(
     """
     if actor.person is None:
         raise PersonNeeded("a person decides to merge patients")
-    if len(reason.strip()) not in REASON_LENGTHS:
-        raise InvalidValue("a reason of 3 to 1000 characters is needed", field="reason")
+    text = read_reason(reason)
     if patient_id == into:
         raise InvalidValue("a patient is not merged into itself", field="into")
     async with context.database.transaction(organization_id) as tx:
@@ -109,7 +108,7 @@ async def merge_patient(
             tx,
             context.ids.new(),
             (patient_id, into),
-            reason=reason.strip(),
+            reason=text,
             merged_by=actor.person,
             at=context.clock(),
         )

@@ -13,6 +13,7 @@ from billing.core.errors import NotFound, Refused
 from billing.core.ids import AllocationId, DepositRequestId, OrganizationId, PaymentId, ReceiptId, ShiftId, VisitId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoices import lock_invoices, update_invoices
@@ -40,7 +41,7 @@ from billing.visit_accounts.domain.receipt import (
     ReceiptPart,
     ReceiptState,
 )
-from billing.visit_accounts.domain.shift import Drawer, ShiftEventKind, read_reason
+from billing.visit_accounts.domain.shift import Drawer, ShiftEventKind
 from billing.visit_accounts.service.cash import REFUND_IN_TRANSIT, CashMovement, lock_drawer, move_cash
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account

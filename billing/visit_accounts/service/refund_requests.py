@@ -9,6 +9,7 @@ from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue
 from billing.core.ids import ProviderAccountId, RefundId
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.organizations.service.approvals import ApprovalKind, propose
 from billing.payments.domain.refund import (
@@ -22,7 +23,6 @@ from billing.payments.domain.refund import (
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.refunding import announce, reserve, write_change
 from billing.payments.store.refunds import add_destination, add_parts, read_approval_above
-from billing.visit_accounts.domain.shift import read_reason
 from billing.visit_accounts.service.refund_sources import NewRefund, choose_destination, lock_sources, store_refund
 
 

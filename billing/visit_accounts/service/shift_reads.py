@@ -32,7 +32,7 @@ _LAST_RECEIPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskView:
+class ShiftDesk:
     """A desk for its cashier. `own` is the caller's open shift, at this desk or another; `last` is the desk's latest.
 
     `left` is the cash that the next shift of the desk expects, None while a shift is open at it.
@@ -59,21 +59,21 @@ class MinutesView:
         return self.named.shift
 
 
-async def find_desk_view(
+async def find_shift_desk(
     context: Context, organization_id: OrganizationId, desk_id: DeskId | None, *, actor: Actor
-) -> DeskView:
+) -> ShiftDesk:
     """The desk where the caller signed in, or the one of the caller's open shift. Raises PersonNeeded."""
     person = require_person(actor)
     async with context.database.transaction(organization_id, read_only=True) as tx:
         own = await read_open_shift_of(tx, person)
         at = desk_id if own is None else own.shift.desk_id
         if at is None:
-            return DeskView(desk=None, own=None, last=None, left=None, receipts=(), hand_overs=())
+            return ShiftDesk(desk=None, own=None, last=None, left=None, receipts=(), hand_overs=())
         last = await read_last_shift(tx, at)
         left: Dong | None = NOTHING
         if last is not None:
             left = None if last.shift.ended_at is None else (await read_drawer(tx, last.shift)).cash
-        return DeskView(
+        return ShiftDesk(
             desk=await find_desk(tx, at),
             own=own,
             last=last,

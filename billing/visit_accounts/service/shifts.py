@@ -12,6 +12,7 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import DeskId, OrganizationId, PersonId, ShiftId
 from billing.core.list_slice import ListSlice
 from billing.core.money import NOTHING, Dong
+from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
@@ -25,8 +26,7 @@ from billing.visit_accounts.domain.shift import (
     ShiftEventKind,
     ShiftState,
     count_cash,
-    read_reason,
-    require_reason,
+    require_difference_reason,
 )
 from billing.visit_accounts.service.cash import CashMovement, lock_drawer, move_cash
 from billing.visit_accounts.service.shift_ending import announce_shift, difference_movement, end_drawer
@@ -78,7 +78,9 @@ async def open_shift(
         left = NOTHING if before is None else (await read_drawer(tx, before)).cash
         difference = new.opening_float - left - new.issued_float
         if difference:
-            require_reason(new.difference_reason, needed_for="the float is not what the last shift of the desk left")
+            require_difference_reason(
+                new.difference_reason, needed_for="the float is not what the last shift of the desk left"
+            )
         shift = Shift(
             id=ShiftId(context.ids.new()),
             desk_id=new.desk_id,

@@ -19,6 +19,7 @@ from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded
 from billing.core.errors import BillingError, CommitUnknown, InvalidValue, Unavailable
 from billing.core.ids import DepositId, FacilityId, OrganizationId, VisitId
+from billing.core.reasons import read_reason
 from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.database import Transaction
@@ -42,7 +43,6 @@ from billing.visit_accounts.domain.message import (
     NotRetryable,
     Processed,
 )
-from billing.visit_accounts.domain.patient import REASON_LENGTHS
 from billing.visit_accounts.domain.plan import (
     HeaderFacts,
     Known,
@@ -128,12 +128,11 @@ async def cancel_charge(
     """
     if actor.person is None:
         raise PersonNeeded("a person decides to cancel an order")
-    if len(reason.strip()) not in REASON_LENGTHS:
-        raise InvalidValue("a reason of 3 to 1000 characters is needed", field="reason")
+    text = read_reason(reason)
     work = _Work(context, organization_id, message, actor, is_decision=True)
 
     def plan(known: Known) -> Plan:
-        return plan_cancellation(known, message.line, reason.strip(), at=context.clock())
+        return plan_cancellation(known, message.line, text, at=context.clock())
 
     async with _turn(work):
         changed = await _change(work, plan, ma_lk=message.ma_lk)

@@ -15,8 +15,8 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from billing.core.ids import DeliveryId
+from billing.core.reasons import REASON_LENGTH_MAX
 from billing.payments.service.retry_dead_letters import (
-    REASON_LENGTH_MAX,
     DeadLetter,
     DeadLetterState,
     DeliveryAnswered,

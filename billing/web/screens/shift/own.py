@@ -18,7 +18,7 @@ from billing.core.money import Dong, dong
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.domain.shift import DifferenceReasonNeeded, count_cash
 from billing.visit_accounts.service.hand_overs import hand_over_cash
-from billing.visit_accounts.service.shift_reads import find_desk_view
+from billing.visit_accounts.service.shift_reads import find_shift_desk
 from billing.visit_accounts.service.shifts import NewShift, open_shift, pay_in, pay_out
 from billing.web.app_state import app_state
 from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
@@ -115,7 +115,7 @@ async def _move(request: web.Request, *, is_in: bool) -> web.Response:
 async def _page(request: web.Request, form: Form = _EMPTY, error: BillingError | None = None) -> web.Response:
     session = current(request)
     desk_id: DeskId | None = None if session.desk is None else session.desk.id
-    view = await find_desk_view(
+    view = await find_shift_desk(
         app_state(request).context, session.caller.organization_id, desk_id, actor=session.caller.actor
     )
     counted: dict[str, int] = {}
