@@ -15,8 +15,9 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.db.context import Context
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
-from billing.reconciliation.domain.bank_trace import BankTrace, TraceState, read_note
+from billing.reconciliation.domain.bank_trace import BankTrace, NewTraceNote, TraceState, read_note
 from billing.reconciliation.store.bank_traces import (
     TraceNote,
     add_note,
@@ -60,14 +61,27 @@ async def list_bank_traces(
 
 
 async def add_trace_note(
-    context: Context, organization_id: OrganizationId, trace_id: UUID, *, text: str, document: str, actor: Actor
+    context: Context,
+    organization_id: OrganizationId,
+    trace_id: UUID,
+    written: NewTraceNote,
+    *,
+    actor: Actor,
+    request: IdempotentRequest | None = None,
 ) -> None:
-    """Add a note or a document to a trace, also to an ended one. Raises NotFound, InvalidValue, PersonNeeded."""
-    person, written = require_person(actor), read_note(text, document)
+    """Add a note or a document to a trace, also to an ended one. A repeated `request` adds none.
+
+    Raises NotFound, PersonNeeded, or idempotency errors.
+    """
+    person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
+        if await find_previous_result(tx, request) is not None:
+            return
         if await find_trace(tx, trace_id) is None:
             raise _unknown()
-        await add_note(tx, context.ids.new(), trace_id, written, by=person, at=context.clock())
+        note_id, now = context.ids.new(), context.clock()
+        await add_note(tx, note_id, trace_id, written, by=person, at=now)
+        await save_result(tx, request, [note_id], now=now)
         await note(tx, context, actor, "bank_trace_noted", ("bank_trace", trace_id))
     context.publish_change(organization_id)
 

@@ -13,6 +13,7 @@ from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, PersonId
 from billing.db.context import Context
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
 from billing.organizations.store.api_keys import read_persons
 from billing.payments.domain.exception import OPEN_EXCEPTIONS, ExceptionFilter
@@ -70,15 +71,28 @@ async def list_exceptions(
 
 
 async def comment_exception(
-    context: Context, organization_id: OrganizationId, exception_id: UUID, *, text: str, actor: Actor
+    context: Context,
+    organization_id: OrganizationId,
+    exception_id: UUID,
+    *,
+    text: str,
+    actor: Actor,
+    request: IdempotentRequest | None = None,
 ) -> UUID:
-    """Add a comment to an exception, open or closed; returns its id. Raises NotFound, InvalidValue, PersonNeeded."""
+    """Add a comment to an exception, open or closed; returns its id. A repeated `request` adds none.
+
+    Raises NotFound, InvalidValue, PersonNeeded, or idempotency errors.
+    """
     person, comment = require_person(actor), read_comment(text)
     async with context.database.transaction(organization_id) as tx:
+        earlier = await find_previous_result(tx, request)
+        if earlier is not None:
+            return earlier.subjects[0]
         if await find_case(tx, exception_id) is None:
             raise NotFound("no such exception", field="exception_id")
-        comment_id = context.ids.new()
-        await add_comment(tx, comment_id, exception_id, comment, by=person, at=context.clock())
+        comment_id, now = context.ids.new(), context.clock()
+        await add_comment(tx, comment_id, exception_id, comment, by=person, at=now)
+        await save_result(tx, request, [comment_id], now=now)
         await note(tx, context, actor, "exception_commented", ("exception", exception_id))
     context.publish_change(organization_id)
     return comment_id

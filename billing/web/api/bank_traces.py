@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import Field
 
 from billing.core.ids import PersonId
-from billing.reconciliation.domain.bank_trace import TraceState
+from billing.reconciliation.domain.bank_trace import TraceState, read_note
 from billing.reconciliation.service.bank_traces import (
     TraceStep,
     add_trace_note,
@@ -126,9 +126,8 @@ async def post_bank_trace_note(request: web.Request) -> web.Response:
     context, caller = app_state(request).context, request[CALLER]
     trace_id = read_id(request.match_info["id"], field="trace_id")
     body = await read_model(request, TraceNoteBody)
-    await add_trace_note(
-        context, caller.organization_id, trace_id, text=body.text, document=body.document, actor=caller.actor
-    )
+    written = read_note(body.text, body.document)
+    await add_trace_note(context, caller.organization_id, trace_id, written, actor=caller.actor)
     return await _details(request)
 
 

@@ -9,7 +9,14 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.list_slice import ListSlice
 from billing.payments.domain.exception import ExceptionState
-from billing.reconciliation.domain.bank_trace import TRANSITIONS, BankTrace, TraceChanged, TraceOpen, TraceState
+from billing.reconciliation.domain.bank_trace import (
+    TRANSITIONS,
+    BankTrace,
+    TraceChanged,
+    TraceOpen,
+    TraceState,
+    read_note,
+)
 from billing.reconciliation.domain.exception_case import DecisionAction, DecisionFinal
 from billing.reconciliation.service.bank_traces import (
     TraceDetails,
@@ -68,9 +75,8 @@ async def test_trace_is_won_with_its_evidence(desk: ExceptionDesk) -> None:
     [trace] = await _traces(desk)
 
     requested = await _advance(desk, trace, TraceState.EVIDENCE_REQUESTED, version=1)
-    await add_trace_note(
-        desk.flow.context, ORGANIZATION, trace.id, text="đã nhận báo có", document="BC-7", actor=desk.first
-    )
+    written = read_note("đã nhận báo có", "BC-7")
+    await add_trace_note(desk.flow.context, ORGANIZATION, trace.id, written, actor=desk.first)
     won = await _advance(desk, trace, TraceState.WON, version=2)
 
     assert (requested.trace.state, requested.trace.ended_at) == ("evidence_requested", None)

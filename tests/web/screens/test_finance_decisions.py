@@ -199,3 +199,26 @@ async def test_decided_transactions_are_listed_on_the_day_of_their_decision(site
     assert exception_id in decided
     assert "Phạm Minh Đức đã quyết định lúc" in text_of(decided)
     assert exception_id not in before
+
+
+async def test_comment_and_note_of_a_trace_that_are_sent_twice_stand_once(site: Site, clerk: Staff) -> None:
+    await open_finance_day(site)
+    page = await clerk.page("/finance/exceptions")
+    exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
+    opened = await clerk.post(
+        f"/finance/exceptions/{exception_id}/decide",
+        action="open_trace",
+        version="1",
+        reason="hỏi ngân hàng",
+        due_on="2099-12-31",
+    )
+    assert opened.status_code == 303, text_of(opened.text)
+    [trace] = await site.as_owner("SELECT id FROM bank_trace")
+
+    for path in (f"/finance/exceptions/{exception_id}/comments", f"/finance/traces/{trace['id']}/notes"):
+        answers = [await clerk.post(path, key=f"pressed-twice-{path[-5:]}", text="đã gọi ngân hàng") for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [303, 303], text_of(answers[0].text)
+
+    comments = await site.as_owner("SELECT text FROM exception_comment WHERE text = 'đã gọi ngân hàng'")
+    notes = await site.as_owner("SELECT text FROM bank_trace_note WHERE text = 'đã gọi ngân hàng'")
+    assert (len(comments), len(notes)) == (1, 1)

@@ -45,7 +45,7 @@ from billing.web.screens.finance.params import (
 )
 from billing.web.screens.finance.work_filters import read_work_filter
 from billing.web.screens.finance.work_rows import ShownRow, show_row
-from billing.web.screens.forms import read_form
+from billing.web.screens.forms import idempotent_request, read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -128,7 +128,12 @@ async def post_comment(request: web.Request) -> web.Response:
     caller = current(request).caller
     exception_id = read_id(request.match_info["id"], field="exception_id")
     await comment_exception(
-        app_state(request).context, caller.organization_id, exception_id, text=form.text("text"), actor=caller.actor
+        app_state(request).context,
+        caller.organization_id,
+        exception_id,
+        text=form.text("text"),
+        actor=caller.actor,
+        request=idempotent_request(request, form),
     )
     return see_other(request, back_of(form, f"{PATH}/{exception_id}"))
 

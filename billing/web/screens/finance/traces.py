@@ -13,7 +13,7 @@ from aiohttp import web
 from billing.core.errors import InvalidValue
 from billing.core.list_slice import ListSlice
 from billing.organizations.domain.rights import Right
-from billing.reconciliation.domain.bank_trace import TRANSITIONS, TraceState
+from billing.reconciliation.domain.bank_trace import TRANSITIONS, TraceState, read_note
 from billing.reconciliation.service.bank_traces import (
     TraceStep,
     add_trace_note,
@@ -24,7 +24,7 @@ from billing.reconciliation.service.bank_traces import (
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import form_day, read_given, read_uuid, read_word, today
-from billing.web.screens.forms import Form, read_form
+from billing.web.screens.forms import Form, idempotent_request, read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -75,9 +75,9 @@ async def post_trace_note(request: web.Request) -> web.Response:
         app_state(request).context,
         caller.organization_id,
         trace_id,
-        text=form.text("text"),
-        document=form.text("document"),
+        read_note(form.text("text"), form.text("document")),
         actor=caller.actor,
+        request=idempotent_request(request, form),
     )
     return see_other(request, f"{PATH}/{trace_id}")
 
