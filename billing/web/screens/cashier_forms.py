@@ -17,7 +17,7 @@ from billing.checkout.service.intents import find_intent, open_intent
 from billing.core.errors import BillingError, InvalidValue, NotFound
 from billing.core.ids import DepositRequestId, IntentId, InvoiceId, ReceiptId, VisitId
 from billing.core.money import Dong, dong
-from billing.db.idempotency import IdempotentRequest, RequestStillRunning
+from billing.db.idempotency import IdempotentRequest
 from billing.visit_accounts.domain.desk_collection import CardPayment, DeskCollection, DeskResult
 from billing.visit_accounts.service.desk_collections import collect_for_visit
 from billing.visit_accounts.service.desk_screens import put_away, request_for_code, show_code
@@ -28,7 +28,7 @@ from billing.web.client_address import source_address
 from billing.web.problems import problem_of
 from billing.web.request_bodies import read_id
 from billing.web.screens.cashier_panel import PageChoice, desk_of, render_visit
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
+from billing.web.screens.forms import Form, form_errors, idempotent_request, kept_key, read_form
 from billing.web.screens.rendering import is_fragment, see_other
 from billing.web.screens.session import current
 
@@ -264,8 +264,7 @@ async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoi
             errors=form_errors(request, error),
             typed=form,
             takes_receipt=False,
-            # A refusal has stored nothing. What may still be stored is found under the same key.
-            key=form.key if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, RequestStillRunning) else "",
+            key=kept_key(form, error),
             status=status,
         )
         return await render_visit(request, visit_id, page)

@@ -8,7 +8,6 @@ POST /desk/paper/unused    enter the other numbers as unused
 Source: docs/ux.md, When something is away.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -29,10 +28,9 @@ from billing.visit_accounts.service.receipt_blocks import (
     reserve_block,
 )
 from billing.web.app_state import app_state
-from billing.web.problems import problem_of
 from billing.web.screens.cashier_panel import desk_of
-from billing.web.screens.forms import Form, FormError, form_errors, idempotent_request, read_form, whole_number
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form, whole_number
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -44,12 +42,12 @@ class PaperIncomplete(InvalidValue):
 
 
 _ADDRESS = "/desk/paper"
-_SHOWN = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
+_EMPTY = Form()
 
 
 async def get_paper_block(request: web.Request) -> web.Response:
     """The blocks of the desk."""
-    return await _page(request, Form(), ())
+    return await _page(request)
 
 
 async def post_block(request: web.Request) -> web.Response:
@@ -66,7 +64,7 @@ async def post_block(request: web.Request) -> web.Response:
             request=idempotent_request(request, form),
         )
     except BillingError as error:
-        return await _rejected(request, form, error)
+        return await _page(request, form, error)
     return see_other(request, _ADDRESS)
 
 
@@ -85,7 +83,7 @@ async def post_paper_receipt(request: web.Request) -> web.Response:
             request=idempotent_request(request, form),
         )
     except BillingError as error:
-        return await _rejected(request, form, error)
+        return await _page(request, form, error)
     return see_other(request, f"{_ADDRESS}?entered={receipt_id}")
 
 
@@ -104,7 +102,7 @@ async def post_unused_numbers(request: web.Request) -> web.Response:
             request=idempotent_request(request, form),
         )
     except BillingError as error:
-        return await _rejected(request, form, error)
+        return await _page(request, form, error)
     return see_other(request, _ADDRESS)
 
 
@@ -143,24 +141,15 @@ def _time(text: str) -> datetime:
         raise PaperIncomplete("enter day and time as they stand on the paper", field="issued_at") from None
 
 
-async def _rejected(request: web.Request, form: Form, error: BillingError) -> web.Response:
-    status = problem_of(error).status
-    if status not in _SHOWN:
-        raise error
-    return await _page(request, form, form_errors(request, error), status=status)
-
-
-async def _page(
-    request: web.Request, form: Form, errors: Sequence[FormError], *, status: HTTPStatus = HTTPStatus.OK
-) -> web.Response:
+async def _page(request: web.Request, form: Form = _EMPTY, error: BillingError | None = None) -> web.Response:
     context, organization_id = app_state(request).context, current(request).caller.organization_id
-    return render(
+    return render_form(
         request,
         "cashier/paper.html",
-        status=status,
+        form,
+        error,
+        kept=(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
         blocks=await list_desk_blocks(context, organization_id, desk_of(request).id),
-        form=form,
-        errors=errors,
         is_entered="entered" in request.query,
         now=context.clock().astimezone(VIETNAM),
     )

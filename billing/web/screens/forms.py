@@ -2,14 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
 from billing.core.errors import BillingError, InvalidValue
-from billing.db.idempotency import IdempotentRequest
+from billing.db.idempotency import IdempotentRequest, RequestStillRunning
+from billing.web.problems import problem_of
 from billing.web.screens.refusals import error_text
+from billing.web.screens.rendering import render
 from billing.web.screens.session import CSRF_FIELD, current
 
 KEY_FIELD = "idempotency_key"
@@ -92,3 +96,43 @@ def idempotent_request(request: web.Request, form: Form) -> IdempotentRequest:
 def form_errors(request: web.Request, error: BillingError) -> list[FormError]:
     """The summary above a form that is shown again."""
     return [FormError(error.field or "", error_text(request, error))]
+
+
+def kept_key(form: Form, error: BillingError | None) -> str:
+    """The key with which a form is shown again; empty where it gets a new one.
+
+    A refusal has stored nothing. What may still be stored is found under the same key.
+    """
+    if error is None:
+        return ""
+    may_be_stored = problem_of(error).status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, RequestStillRunning)
+    return form.text(KEY_FIELD) if may_be_stored else ""
+
+
+def render_form(
+    request: web.Request,
+    template: str,
+    form: Form,
+    error: BillingError | None,
+    *,
+    kept: Collection[HTTPStatus] = (HTTPStatus.SERVICE_UNAVAILABLE,),
+    **values: Any,
+) -> web.Response:
+    """The page of a form: as it opens, or again with what was typed and the error of the last press.
+
+    Its status is then 422, or that of the error where it is one of `kept`. The template gets `form`, `errors`, and
+    `form_key` for the macro `guard`.
+    """
+    status = HTTPStatus.OK
+    if error is not None:
+        own = problem_of(error).status
+        status = own if own in kept else HTTPStatus.UNPROCESSABLE_ENTITY
+    return render(
+        request,
+        template,
+        status=status,
+        form=form,
+        errors=() if error is None else form_errors(request, error),
+        form_key=kept_key(form, error),
+        **values,
+    )

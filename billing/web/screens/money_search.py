@@ -10,7 +10,6 @@ service compares both again. Source: docs/ux.md, States and actions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from uuid import UUID
 
 from aiohttp import web
@@ -29,8 +28,8 @@ from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.service.account_views import AccountView, find_account_view
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.forms import Form, form_errors, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -115,10 +114,11 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
     except BillingError as refused:
         error = error or refused
     due = None if view is None else next((one.remaining for one in view.requests), None)
-    return render(
+    return render_form(
         request,
         "cashier/find_money.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         visit_id=visit_id,
         view=view,
         due=due,
@@ -126,8 +126,6 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
         periods=list(PERIODS),
         period=form.text("period") or "15m",
         may_take=caller.has(Right.COLLECT),
-        form=form,
-        errors=() if error is None else form_errors(request, error),
     )
 
 

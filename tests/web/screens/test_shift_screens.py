@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.core.actor import Role
+from billing.db.idempotency_keys import try_lock_key
 from tests.web.screens.morning import FLOAT, PIN, Morning, staffed
 from tests.web.site import Site
 from tests.web.staff import location, signed_in, text_of
@@ -236,3 +237,20 @@ async def test_receipt_and_shift_of_another_facility_are_not_found(morning: Morn
         ]
 
     assert [answer.status_code for answer in answers] == [404] * 4
+
+
+async def test_form_that_may_be_stored_is_shown_again_with_its_key(morning: Morning) -> None:
+    """Another answer than "refused": the same press must not put the change into the drawer twice."""
+    fields = {"shift_id": await morning.open(), "in_amount": "50.000", "reason": "tiền lẻ"}
+    key, site = "key-of-the-form-1234", morning.site
+    held = {"caller": f"person {morning.cashier.person_id}", "route": "POST /shift/paid-in", "key": key}
+
+    async with site.context.database.transaction(site.hospital.organization_id) as tx:
+        assert await try_lock_key(tx, **held)
+        running = await morning.cashier.post("/shift/paid-in", key=key, **fields)
+    refused = await morning.cashier.post("/shift/paid-in", key=key, **{**fields, "in_amount": "năm mươi"})
+
+    assert f'name="idempotency_key" value="{key}"' in running.text
+    assert refused.status_code == 422
+    assert key not in refused.text
+    assert "năm mươi" in refused.text

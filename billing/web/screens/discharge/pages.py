@@ -10,13 +10,14 @@ POST /desk/visits/{id}/reopen-here              at the cashier's screen, with a 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from http import HTTPStatus
 
 from aiohttp import web
 
+from billing.claims.service.billed_prices import ClaimPriceChanged
 from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import VisitId
 from billing.core.list_slice import ListSlice
+from billing.invoices.domain.invoice import VisitErased
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.payments.domain.refund import RefundWay
@@ -34,8 +35,9 @@ from billing.visit_accounts.service.final_bills import close_visit, find_final_b
 from billing.visit_accounts.service.receipts import list_all_receipts
 from billing.visit_accounts.service.visit_returns import NewReturn, find_visit_returns, request_return
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
+from billing.web.screens.refusals import error_text
+from billing.web.screens.rendering import see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
@@ -138,16 +140,19 @@ async def _page(
     is_blocked = clearance is not None and not clearance.is_clear
     decision = Right.OVERRIDE_DISCHARGE if is_open else Right.REOPEN_VISIT
     may_decide = session.caller.has(decision)
-    return render(
+    statement, no_costs = (None, "") if is_blocked else await _statement(request, visit_id)
+    return render_form(
         request,
         "discharge/blocked.html" if is_blocked else "discharge/bill.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         visit_id=visit_id,
         bill=bill,
         returns=returns,
         names={one.charge.line: one.charge.document["name"] for one in returns.lines},
         clearance=clearance,
-        statement=None if is_blocked else await _statement(request, visit_id),
+        statement=statement,
+        no_costs=no_costs,
         receipts=await list_all_receipts(context, organization_id, ListSlice(limit=_RECEIPTS_MAX), visit_id=visit_id),
         is_open=is_open,
         may_bill=session.caller.has(Right.BILL_VISIT),
@@ -155,18 +160,18 @@ async def _page(
         seconds=() if may_decide else await find_second_persons(request, decision),
         now=context.clock(),
         is_closed_now="closed" in request.query,
-        form=form,
-        errors=() if error is None else form_errors(request, error),
     )
 
 
-async def _statement(request: web.Request, visit_id: VisitId) -> CostStatement | None:
-    """The costs by group; None where the visit has no price or its data was erased."""
+async def _statement(request: web.Request, visit_id: VisitId) -> tuple[CostStatement | None, str]:
+    """The costs by group; or why there are none: no price, another one than was billed, or data that was erased."""
     caller, context = current(request).caller, app_state(request).context
     try:
-        return await find_cost_statement(context, caller.organization_id, visit_id, actor=caller.actor)
-    except BillingError:
-        return None
+        return await find_cost_statement(context, caller.organization_id, visit_id, actor=caller.actor), ""
+    except InvalidValue:  # the account states why it has no price
+        return None, ""
+    except (VisitErased, ClaimPriceChanged) as error:
+        return None, error_text(request, error)
 
 
 async def _visit_id(request: web.Request) -> VisitId:

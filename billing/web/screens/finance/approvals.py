@@ -12,11 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.core.errors import BillingError, Refused
+from billing.core.errors import BillingError
 from billing.core.list_slice import ListSlice
 from billing.ops.approval_kinds import approve_proposal, find_proposal, list_proposals, reject_proposal
 from billing.organizations.domain.approval import kinds_of, right_of
@@ -25,7 +24,8 @@ from billing.organizations.service.approvals import Approval, ApprovalKind, Appr
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import kept_of, query_of, read_given, read_uuid, read_word
-from billing.web.screens.forms import FormError, form_errors
+from billing.web.screens.finance.wrong_fields import status_of
+from billing.web.screens.forms import form_errors
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -143,11 +143,13 @@ async def _found(request: web.Request) -> Approval:
 
 
 async def _page(request: web.Request, approval: Approval, error: BillingError | None = None) -> web.Response:
-    errors: Sequence[FormError] = [] if error is None else form_errors(request, error)
-    status = HTTPStatus.OK
-    if error is not None:
-        status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
-    return render(request, "finance/approval.html", status=status, shown=_show(request, approval), errors=errors)
+    return render(
+        request,
+        "finance/approval.html",
+        status=status_of(error),
+        shown=_show(request, approval),
+        errors=[] if error is None else form_errors(request, error),
+    )
 
 
 def _show(request: web.Request, approval: Approval) -> ShownProposal:

@@ -66,9 +66,7 @@ async def get_dashboard(request: web.Request) -> web.Response:
         "finance/dashboard.html",
         board=found,
         by_hour=_by_hour(found),
-        unmatched=draw(
-            [("", [each.amount for each in found.unmatched], "a")], [f"{e.day:%d}" for e in found.unmatched]
-        ),
+        unmatched=_by_day(found),
         calls=_calls(request, found),
         may_read_prices=caller.has(Right.READ_PRICES),
         may_read_callbacks=caller.has(Right.READ_CALLBACKS),

@@ -10,7 +10,6 @@ that ends between the two leaves the money unallocated with that exception. Sour
 
 from dataclasses import replace
 from datetime import date
-from http import HTTPStatus
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import back_of, form_day, read_given, read_word
 from billing.web.screens.finance.work_rows import offered_actions, refund_ways, show_row
-from billing.web.screens.finance.wrong_fields import field_errors
+from billing.web.screens.finance.wrong_fields import field_errors, status_of
 from billing.web.screens.forms import Form, read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current, own_path
@@ -221,7 +220,7 @@ async def _form(
     return render(
         request,
         "finance/decide.html",
-        status=_status(error),
+        status=status_of(error),
         shown=show_row(proposed),
         actions=actions,
         action=chosen,
@@ -234,12 +233,6 @@ async def _form(
         address=f"{_LIST}/{proposed.row.id}/decide",
         back_query=quote(back, safe=""),
     )
-
-
-def _status(error: BillingError | None) -> HTTPStatus:
-    if error is None:
-        return HTTPStatus.OK
-    return HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _with_done(path: str, exception_id: UUID) -> str:

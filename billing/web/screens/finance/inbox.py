@@ -11,12 +11,11 @@ A session of some facilities reads those of its facilities alone. Source: docs/u
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from billing.core.errors import BillingError, NotFound, Refused
+from billing.core.errors import BillingError, NotFound
 from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
 from billing.coverage.service.pricing_settings import list_differences
 from billing.notifications.service.endpoints import Unanswered, list_unanswered
@@ -37,7 +36,8 @@ from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import kept_of, query_of, read_given, read_page_day, read_uuid, read_word
 from billing.web.screens.finance.prices import price
-from billing.web.screens.forms import FormError, form_errors
+from billing.web.screens.finance.wrong_fields import status_of
+from billing.web.screens.forms import form_errors
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -113,19 +113,11 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
     found = await list_inbox(context, caller.organization_id, part, outcome=outcome, ma_lk=given.get("q"))
     shown = found[:_PAGE_SIZE]
     kept = {"day": day.isoformat(), **kept_of(given, "outcome", "q")}
-    errors: list[FormError] = [] if error is None else form_errors(request, error)
-    status = HTTPStatus.OK
-    if error is not None:
-        status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
     return render(
         request,
         "finance/inbox.html",
-        status=status,
-        senders=[
-            each
-            for each in await list_senders(context, caller.organization_id, day)
-            if _is_reached(request, each.facility_code)
-        ],
+        status=status_of(error),
+        senders=await _senders(request, day),
         unanswered=[] if caller.facility_codes is not None else await _unanswered(request),
         messages=[each for each in shown if _is_reached(request, each.facility_code)],
         opened=await _message(request) if "id" in request.match_info else None,
@@ -136,7 +128,7 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         search=given.get("q", ""),
         kept=query_of(kept),
         next_query=query_of(kept, after=shown[-1].id) if len(found) > _PAGE_SIZE else None,
-        errors=errors,
+        errors=[] if error is None else form_errors(request, error),
         may_retry=caller.has(Right.SEND_VISITS),
     )
 

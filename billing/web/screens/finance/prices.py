@@ -9,14 +9,12 @@ A second person approves a list in the inbox of approvals. Source: docs/ux.md, F
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.core.errors import BillingError, Refused
+from billing.core.errors import BillingError
 from billing.organizations.domain.approval import ApprovalKind, ApprovalState, right_of
 from billing.organizations.domain.rights import Right
 from billing.tariffs.domain.tariff import ChangeKind, PriceChange, TariffId, TariffState
@@ -24,7 +22,8 @@ from billing.tariffs.service.price_lists import activate_tariff, discard_tariff,
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import form_id, read_given, read_uuid, read_word
-from billing.web.screens.forms import FormError, form_errors, read_form
+from billing.web.screens.finance.wrong_fields import status_of
+from billing.web.screens.forms import form_errors, read_form
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
 
@@ -108,15 +107,11 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
     all_changes = [_show(each) for each in await list_changes(context, caller.organization_id, tariff_id)]
     counts = Counter(each.change.kind for each in all_changes)
     shown = [each for each in all_changes if _is_chosen(each, chosen)]
-    errors: Sequence[FormError] = [] if error is None else form_errors(request, error)
-    status = HTTPStatus.OK
-    if error is not None:
-        status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
     approval = tariff.approval
     return render(
         request,
         "finance/price_list.html",
-        status=status,
+        status=status_of(error),
         tariff=tariff,
         changes=shown[:_CHANGES_MAX],
         is_cut=len(shown) > _CHANGES_MAX,
@@ -124,7 +119,7 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         kinds=tuple(ChangeKind),
         unusual=sum(each.is_unusual for each in all_changes),
         chosen=chosen,
-        errors=errors,
+        errors=[] if error is None else form_errors(request, error),
         unusual_percent=UNUSUAL_PERCENT,
         price=price,
         may_set=caller.has(Right.SET_PRICES),

@@ -33,7 +33,7 @@ from billing.reconciliation.service.list_imports import find_import, list_breaks
 from billing.web.app_state import app_state
 from billing.web.screens.finance.params import read_given, read_uuid
 from billing.web.screens.finance.work_rows import Piece, mark
-from billing.web.screens.finance.wrong_fields import field_errors
+from billing.web.screens.finance.wrong_fields import field_errors, status_of
 from billing.web.screens.forms import Form, FormError, read_form
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current, language_of
@@ -152,8 +152,7 @@ def _refused(request: web.Request, form: Form, error: BillingError) -> web.Respo
         text = translate(language_of(request), key, detail=error.detail)
         errors = [FormError("file", text)]
     shown = Shown(headings=headings or [each for each in named if each], errors=errors)
-    status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.UNPROCESSABLE_ENTITY
-    return _page(request, form, shown, status=status)
+    return _page(request, form, shown, status=status_of(error))
 
 
 def _page(request: web.Request, form: Form, shown: Shown, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -1,7 +1,5 @@
 """The printers of desks: paper and page height. GET /admin/printers, POST /admin/printers/{id} (a desk)."""
 
-from http import HTTPStatus
-
 from aiohttp import web
 
 from billing.core.errors import BillingError, InvalidValue
@@ -10,8 +8,8 @@ from billing.organizations.domain.receipt_printer import HEIGHTS_MM, Paper, Rece
 from billing.organizations.service.receipt_printers import list_printers, set_receipt_printer
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, read_form, whole_number
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, read_form, render_form, whole_number
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -46,13 +44,13 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
     caller = current(request).caller
     printers = await list_printers(app_state(request).context, caller.organization_id)
     codes = caller.facility_codes
-    return render(
+    return render_form(
         request,
         "print/printers.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        Form(),
+        error,
         printers=[one for one in printers if codes is None or one.facility_code in codes],
         papers=[paper.value for paper in Paper],
         heights=HEIGHTS_MM,
         is_saved="saved" in request.query,
-        errors=() if error is None else form_errors(request, error),
     )

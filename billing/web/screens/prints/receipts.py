@@ -8,7 +8,6 @@ POST /receipts/{id}/void-here        at the cashier's screen, with a second pers
 """
 
 from datetime import datetime
-from http import HTTPStatus
 
 from aiohttp import web
 
@@ -29,7 +28,7 @@ from billing.visit_accounts.service.receipts import (
     void_issued_receipt,
 )
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.forms import Form, read_form, render_form
 from billing.web.screens.prints.public import receipt_path
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
@@ -113,10 +112,11 @@ async def _page(
     may_void_here = session.caller.has(Right.COLLECT)
     own = (await _printer(request)).paper
     is_voidable = found.receipt.state is ReceiptState.VALID and found.receipt.direction is Direction.IN
-    return render(
+    return render_form(
         request,
         "print/receipt.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         receipt=found.receipt,
         printed=None if found.printed is None else read_printed(found.printed),
         papers=sorted((each.value for each in Paper), key=lambda each: each != own.value),
@@ -125,8 +125,6 @@ async def _page(
         may_print=session.caller.has(Right.COLLECT),
         seconds=await find_second_persons(request, Right.VOID_RECEIPT) if is_voidable and may_void_here else (),
         is_voided="voided" in request.query,
-        form=form,
-        errors=() if error is None else form_errors(request, error),
     )
 
 

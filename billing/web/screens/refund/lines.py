@@ -8,7 +8,6 @@ POST /desk/visits/{id}/return     requests refunds of free money: a surplus, a d
 
 import re
 from dataclasses import replace
-from http import HTTPStatus
 
 from aiohttp import web
 
@@ -26,8 +25,8 @@ from billing.visit_accounts.service.visit_returns import (
     request_return,
 )
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -132,16 +131,15 @@ async def _page(
             preview = await preview_line_refund(context, caller.organization_id, visit_id, chosen)
         except BillingError as refused:
             error = error or refused
-    return render(
+    return render_form(
         request,
         "refund/lines.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         view=view,
         visit_id=visit_id,
         ticked=chosen,
         preview=preview,
-        form=form,
-        errors=() if error is None else form_errors(request, error),
         requested=request.query.get("requested", ""),
         has_other_money=any(payment.method != "cash" for payment in view.free),
     )

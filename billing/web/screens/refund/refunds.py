@@ -11,7 +11,6 @@ POST /refunds/{id}/cancel
 """
 
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from uuid import UUID
 
 from aiohttp import web
@@ -28,8 +27,8 @@ from billing.visit_accounts.service.refunds import cancel_refund, confirm_refund
 from billing.visit_accounts.service.safe import list_bank_accounts
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.forms import Form, form_errors, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
@@ -140,15 +139,14 @@ async def _page(
     is_own = refund.requested_by == session.stored.person_id
     may_approve = session.caller.has(Right.APPROVE_REFUND) and not is_own
     is_transfer = refund.way == "manual_transfer"
-    return render(
+    return render_form(
         request,
         "refund/refund.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         refund=refund,
         parts=details.parts,
         destination=details.destination,
-        form=form,
-        errors=() if error is None else form_errors(request, error),
         may_approve=refund.state == "requested" and may_approve,
         seconds=await find_second_persons(request, Right.APPROVE_REFUND)
         if refund.state == "requested" and not may_approve

@@ -8,7 +8,6 @@ POST /shift/close/sign       the shift ends; with a second person it is closed
 """
 
 from enum import StrEnum
-from http import HTTPStatus
 
 from aiohttp import web
 
@@ -29,8 +28,8 @@ from billing.visit_accounts.service.shift_closing import (
 )
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
 from billing.web.screens.session import current
 from billing.web.screens.shift.notes import note_table, read_notes, sums_fragment
@@ -164,15 +163,14 @@ async def _page(
 ) -> web.Response:
     counted = {} if closing.count is None else closing.count.counted
     reached = _reached(closing)
-    return render(
+    return render_form(
         request,
         f"shift/close_{step.value}.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         closing=closing,
         step=step.value,
         steps=[(each.value, each in reached and list(Step).index(each) < list(Step).index(step)) for each in Step],
         table=note_table(counted, form=form),
-        form=form,
-        errors=() if error is None else form_errors(request, error),
         seconds=await find_second_persons(request, Right.CLOSE_SHIFT) if step is Step.RESULT else (),
     )

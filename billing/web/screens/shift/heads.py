@@ -8,7 +8,6 @@ GET  /shift/{id}/minutes           the minutes on the screen; their paper is `/p
 """
 
 from contextlib import suppress
-from http import HTTPStatus
 
 from aiohttp import web
 
@@ -20,7 +19,7 @@ from billing.visit_accounts.domain.shift import ShiftState
 from billing.visit_accounts.service.shift_reads import find_minutes, find_named_shift, list_unclosed_shifts
 from billing.visit_accounts.service.shifts import close_shift, force_close_shift
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, read_form
+from billing.web.screens.forms import Form, read_form, render_form
 from billing.web.screens.refusals import refusal
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import current
@@ -95,14 +94,13 @@ async def _force_page(
     counted: dict[str, int] = {}
     with suppress(InvalidValue):  # the summary names the field
         counted = read_notes(form)
-    return render(
+    return render_form(
         request,
         "shift/force.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         named=named,
         table=note_table(counted, form=form),
-        form=form,
-        errors=() if error is None else form_errors(request, error),
     )
 
 

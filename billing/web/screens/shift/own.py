@@ -8,7 +8,6 @@ POST /shift/hand-overs  cash on its way to the treasurer, also after the shift h
 """
 
 from contextlib import suppress
-from http import HTTPStatus
 
 from aiohttp import web
 
@@ -21,8 +20,8 @@ from billing.visit_accounts.service.hand_overs import hand_over_cash
 from billing.visit_accounts.service.shift_reads import find_shift_desk
 from billing.visit_accounts.service.shifts import NewShift, open_shift, pay_in, pay_out
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.shift.notes import note_table, read_notes, sums_fragment
 from billing.web.screens.subjects import read_reached_id
@@ -121,14 +120,13 @@ async def _page(request: web.Request, form: Form = _EMPTY, error: BillingError |
     counted: dict[str, int] = {}
     with suppress(InvalidValue):  # the summary names the field
         counted = read_notes(form)
-    return render(
+    return render_form(
         request,
         "shift/own.html" if view.own is not None else "shift/open.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         view=view,
         table=note_table(counted, form=form),
-        form=form,
-        errors=() if error is None else form_errors(request, error),
         needs_reason=isinstance(error, DifferenceReasonNeeded) or bool(form.text("difference_reason")),
         done=next((name for name in ("opened", "moved", "handed-over", "closed") if name in request.query), ""),
     )

@@ -5,8 +5,6 @@ POST /safe/hand-overs/{id}/accept         /reject
 POST /safe/bank-deposits
 """
 
-from http import HTTPStatus
-
 from aiohttp import web
 
 from billing.core.errors import BillingError
@@ -21,8 +19,8 @@ from billing.visit_accounts.service.hand_overs import (
 from billing.visit_accounts.service.safe import find_safe
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.forms import Form, form_errors, idempotent_request, read_form
-from billing.web.screens.rendering import render, see_other
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
+from billing.web.screens.rendering import see_other
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -86,12 +84,11 @@ async def post_bank_deposit(request: web.Request) -> web.Response:
 async def _page(request: web.Request, form: Form = _EMPTY, error: BillingError | None = None) -> web.Response:
     caller = current(request).caller
     safe = await find_safe(app_state(request).context, caller.organization_id, facility_codes=caller.facility_codes)
-    return render(
+    return render_form(
         request,
         "shift/safe.html",
-        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        form,
+        error,
         safe=safe,
-        form=form,
-        errors=() if error is None else form_errors(request, error),
         done=next((name for name in ("accepted", "rejected", "deposited") if name in request.query), ""),
     )
