@@ -60,12 +60,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path with its handler; `right` is None where no key is required."""
+    """A path with its handler; `right` is None where no key is required.
+
+    `is_of_organization`: a screen of what belongs to the organization as a whole, not for persons of some facilities.
+    """
 
     method: str
     path: str
     handler: Handler
     right: Right | None = None
+    is_of_organization: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:

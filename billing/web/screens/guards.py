@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from billing.organizations.service.api_keys import NotPermitted
 from billing.web.app_state import SCREEN_PATHS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
@@ -78,6 +79,8 @@ def _guarded(route: Route) -> Handler:
                 await require_form_token(request, session)
             assert route.right is not None, "checked when the route was added"
             session.caller.require(route.right)
+            if route.is_of_organization and session.caller.facility_codes is not None:
+                raise NotPermitted("this belongs to the organization; your account works at some facilities")
             if "facility_code" in request.match_info:
                 session.caller.require_facility(request.match_info["facility_code"])
             return await route.handler(request)

@@ -45,11 +45,12 @@ _INSIDE = {"/finance/wards": "/finance", "/finance/differences": "/finance", "/a
 
 @dataclass(frozen=True, slots=True)
 class BarScreen:
-    """A screen of the bar with the right of its route."""
+    """A screen of the bar with the right of its route, and whether it is not for persons of some facilities."""
 
     path: str
     key: str
     right: Right
+    is_of_organization: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,12 @@ NAVIGATION: web.AppKey[tuple[BarScreen, ...]] = web.AppKey("navigation")
 
 def bar_of(routes: Iterable[Route]) -> tuple[BarScreen, ...]:
     """The screens of the bar that have a route."""
-    rights = {route.path: route.right for route in routes if route.method == "GET" and route.right is not None}
-    return tuple(BarScreen(path, key, rights[path]) for path, key in BAR if path in rights)
+    opened = {route.path: route for route in routes if route.method == "GET"}
+    return tuple(
+        BarScreen(path, key, route.right, route.is_of_organization)
+        for path, key in BAR
+        if (route := opened.get(path)) is not None and route.right is not None
+    )
 
 
 def entries_of(request: web.Request) -> list[Entry]:
@@ -75,7 +80,12 @@ def entries_of(request: web.Request) -> list[Entry]:
     session = current_or_none(request)
     if session is None:
         return []
-    reached = [each for each in request.config_dict[NAVIGATION] if session.caller.has(each.right)]
+    is_limited = session.caller.facility_codes is not None
+    reached = [
+        each
+        for each in request.config_dict[NAVIGATION]
+        if session.caller.has(each.right) and not (is_limited and each.is_of_organization)
+    ]
     paths = {each.path for each in reached}
     allowed = [each for each in reached if _INSIDE.get(each.path) not in paths]
     current = max(

@@ -1,5 +1,6 @@
 """Persons who work at some facilities, on the screens: nothing of other facilities or of the whole organization."""
 
+import re
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -49,6 +50,19 @@ async def test_what_belongs_to_the_organization_is_refused(site: Site, path: str
         answer = await staff.post(path)
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", [Role.FINANCE, Role.ADMINISTRATOR, Role.AUDITOR, Role.HEAD_CASHIER, Role.TREASURER])
+async def test_bar_of_a_person_of_one_facility_has_no_entry_that_is_refused(site: Site, role: Role) -> None:
+    desk_id = await add_desk(site)
+    codes = [site.hospital.facility_code]
+    async with signed_in(site, role, desk_id=desk_id, facility_codes=codes) as limited:
+        page = await limited.page("/my/sessions")
+        entries = re.findall(r'<a href="(/[^"]*)"', page[page.index("<nav ") : page.index("</nav>")])
+        answers = {path: (await limited.client.get(path)).status_code for path in entries}
+
+    assert answers
+    assert {path: status for path, status in answers.items() if status != 200} == {}
 
 
 async def test_second_person_of_another_facility_decides_nothing(morning: Morning) -> None:
