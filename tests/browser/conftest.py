@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from billing.db.database import Database, DatabaseLimits
 from tests.builders import DemoHospital
@@ -58,23 +58,15 @@ async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
     await context.close()
 
 
-_GIVEN_UP = ("htmx:afterRequest, ", "htmx:sendAbort, ")
-"""What htmx logs of a request that `session.js` gives up with its element; an error has other words as well."""
-
-
 class Complaints(list[str]):
     """Errors of a page: script errors, policy violations, requests to other hosts."""
 
     def watch(self, page: Page, address: str) -> None:
         page.on("pageerror", lambda error: self.append(str(error)))
-        page.on("console", self._note)
+        page.on("console", lambda message: self.append(message.text) if message.type in ("error", "warning") else None)
         page.on(
             "request", lambda request: None if request.url.startswith((address, "data:")) else self.append(request.url)
         )
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_GIVEN_UP):
-            self.append(message.text)
 
 
 @pytest.fixture

@@ -25,14 +25,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.querySelector(".errors[tabindex]")?.focus();
 });
 // An element that is refreshed by itself takes its requests with it when it leaves the page, also the one that waits behind
-// the first: a late answer would replace the next patient's panel.
-const gone = new WeakSet();
+// the first: a late answer would replace the next patient's panel. The element is out of the page: it listens itself.
+const drop = (event) => event.preventDefault();
 document.addEventListener("htmx:beforeCleanupElement", ({ target }) => {
-  if (target instanceof Element && target.matches("[hx-get][hx-trigger]")) {
-    gone.add(target);
-    htmx.trigger(target, "htmx:abort");
-  }
-});
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (gone.has(event.detail.elt)) event.preventDefault();
+  if (!(target instanceof Element && target.matches("[hx-get][hx-trigger]"))) return;
+  for (const name of ["htmx:beforeRequest", "htmx:beforeOnLoad"]) target.addEventListener(name, drop);
 });
