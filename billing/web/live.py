@@ -1,6 +1,6 @@
 """Live updates of open pages: one event stream for each page, and one watcher for all streams of a hub.
 
-One hub serves the payment pages, by intent; a second one the pages of desks (`screens/desk_live.py`), by desk.
+One hub serves the payment pages, by intent; a second one the pages of desks (`DESKS`), by desk.
 
 A stream sends "changed" and no state; the page then fetches its state. The watcher compares the versions of the intents
 of open pages: at once after a change notification, and every second without one. It reads only organizations with open

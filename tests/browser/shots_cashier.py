@@ -72,7 +72,7 @@ async def _explained(page: Page) -> None:
 
 
 async def _server_away(page: Page) -> None:
-    await page.route("**/desk/alive", lambda route: route.abort())
+    await page.route("**/desk/alive?refresh", lambda route: route.abort())
     await page.wait_for_selector("#server-away:not([hidden])")
 
 

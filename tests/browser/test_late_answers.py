@@ -32,7 +32,7 @@ async def test_late_answer_for_one_patient_leaves_the_page_of_the_next(
         await route.continue_()
 
     await choose_code(page)
-    await page.route("**/pay?state=*", hold)
+    await page.route("**/pay?refresh*", hold)
     await page.locator("#part").press("Enter")
     await panel(page, "waiting").to_be_visible()
     await asyncio.wait_for(arrived.wait(), 20)

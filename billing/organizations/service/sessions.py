@@ -196,8 +196,8 @@ async def change_person(
         return await _open(tx, context, person_id, place=place, life=limits.life, has_password=False)
 
 
-async def find_session(context: Context, cookie: str, limits: SignInLimits) -> Session | None:
-    """The open session of a cookie, or None. Its use is recorded once a minute."""
+async def find_session(context: Context, cookie: str, limits: SignInLimits, *, is_use: bool = True) -> Session | None:
+    """The open session of a cookie, or None. Its use is recorded once a minute; a refresh of a page is no use."""
     parts = split_cookie(cookie)
     if parts is None:
         return None
@@ -205,7 +205,7 @@ async def find_session(context: Context, cookie: str, limits: SignInLimits) -> S
     now = context.clock()
     reads = context.database.single_reads(organization_id)
     session = await find_open_session(reads, hash_secret(secret), now=now, seen_after=now - limits.idle)
-    if session is not None and now - session.last_seen_at >= _SEEN_EVERY:
+    if session is not None and is_use and now - session.last_seen_at >= _SEEN_EVERY:
         async with context.database.transaction(organization_id) as tx:
             await note_use(tx, session.id, now)
     return session

@@ -33,7 +33,7 @@ WAITING_MAX = 200
 
 
 class NobodyCalled(Refused):
-    """The desk has called no number that is still open."""
+    """The desk has not called this number, or it is no longer open."""
 
     code = "nobody_called"
 
@@ -107,26 +107,31 @@ async def call_next(
     return ticket
 
 
-async def call_again(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> QueueTicket:
-    """Call the number of a desk once more. Raises NobodyCalled."""
+async def call_again(
+    context: Context, organization_id: OrganizationId, desk_id: DeskId, ticket_id: QueueTicketId
+) -> QueueTicket:
+    """Call the number of a desk once more. Raises NobodyCalled, also where the desk has called another one since."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
-        ticket = await call_ticket_again(tx, desk_id, business_date(now), at=now)
+        ticket = await call_ticket_again(tx, desk_id, ticket_id, business_date(now), at=now)
     if ticket is None:
-        raise NobodyCalled("this desk has called no number; call the next one")
+        raise NobodyCalled("this number is not called at this desk now; open the queue again")
     context.publish_change(organization_id)
     return ticket
 
 
 async def end_call(
-    context: Context, organization_id: OrganizationId, desk_id: DeskId, *, is_absent: bool
+    context: Context, organization_id: OrganizationId, desk_id: DeskId, ticket_id: QueueTicketId, *, is_absent: bool
 ) -> QueueTicket:
-    """End the number of a desk: served, or absent because nobody came. Raises NobodyCalled."""
+    """End the number of a desk: served, or absent because nobody came.
+
+    Raises NobodyCalled, also where the desk has called another number since.
+    """
     state = TicketState.ABSENT if is_absent else TicketState.SERVED
     async with context.database.transaction(organization_id) as tx:
-        ticket = await end_ticket(tx, desk_id, state, at=context.clock())
+        ticket = await end_ticket(tx, desk_id, state, at=context.clock(), ticket_id=ticket_id)
     if ticket is None:
-        raise NobodyCalled("this desk has called no number; call the next one")
+        raise NobodyCalled("this number is not called at this desk now; open the queue again")
     context.publish_change(organization_id)
     return ticket
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.checkout.domain.intent_details import IntentAmounts
-from billing.core.ids import DepositRequestId, DeskId, IntentId, PersonId, VisitId
+from billing.core.ids import DepositRequestId, DeskId, IntentId, InvoiceId, PersonId, VisitId
 from billing.core.money import NOTHING, Dong
 from billing.core.reference_code import ReferenceCode
 from billing.db.database import Transaction
@@ -146,12 +146,13 @@ async def put_away_codes(tx: Transaction, visit_id: VisitId, *, kept: IntentId |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingCode(IntentAmounts):
-    """A code that waits at a desk. `name` as stored; `request_id` is what it collects for, None for an invoice."""
+    """A code that waits at a desk. `name` as stored; it collects for `request_id` or for `invoice_id`."""
 
     id: IntentId
     visit_id: VisitId
     reference_code: ReferenceCode
     request_id: DepositRequestId | None
+    invoice_id: InvoiceId | None
     name: str
     opened_at: datetime
 
@@ -161,12 +162,14 @@ WAITING_MAX = 50
 _WAITING = """
     SELECT intent.id, code.visit_id, intent.reference_code, intent.deposit_request_id AS request_id, intent.state,
         intent.amount, intent.received, intent.created_at, intent.expires_at, due.owed, due.credit, due.is_closed,
-        intent.is_standing, coalesce(identity.document ->> 'HO_TEN', '') AS name, code.opened_at
+        intent.is_standing, coalesce(identity.document ->> 'HO_TEN', '') AS name, code.opened_at, named.invoice_id
     FROM desk_code AS code
     JOIN intent ON intent.organization_id = $1 AND intent.id = code.intent_id
     JOIN intent_due AS due ON due.organization_id = $1 AND due.intent_id = intent.id
     JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = code.visit_id
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = account.patient_id
+    LEFT JOIN intent_invoice AS named
+        ON named.organization_id = $1 AND named.intent_id = intent.id AND named.position = 1
     WHERE code.organization_id = $1 AND code.desk_id = $2 AND code.put_away_at IS NULL AND code.opened_at >= $3
         AND NOT intent.is_standing
     ORDER BY code.opened_at LIMIT $4

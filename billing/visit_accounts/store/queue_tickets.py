@@ -81,27 +81,31 @@ async def call_next_ticket(tx: Transaction, desk_id: DeskId, day: date, *, at: d
 
 _CALL_AGAIN = """
     UPDATE queue_ticket SET calls = calls + 1, called_at = $3
-    WHERE organization_id = $1 AND desk_id = $2 AND state = 'called' AND day = $4
+    WHERE organization_id = $1 AND desk_id = $2 AND id = $5 AND state = 'called' AND day = $4
     RETURNING id, line, number, visit_id, state, taken_at, desk_id, calls, called_at
 """
 
 
-async def call_ticket_again(tx: Transaction, desk_id: DeskId, day: date, *, at: datetime) -> QueueTicket | None:
-    """Call the ticket of a desk once more; None if the desk has called nobody today."""
-    row = await tx.fetchrow(_CALL_AGAIN, tx.organization_id, desk_id, at, day)
+async def call_ticket_again(
+    tx: Transaction, desk_id: DeskId, ticket_id: QueueTicketId, day: date, *, at: datetime
+) -> QueueTicket | None:
+    """Call the ticket of a desk once more; None if it is not the one that the desk has called today."""
+    row = await tx.fetchrow(_CALL_AGAIN, tx.organization_id, desk_id, at, day, ticket_id)
     return None if row is None else read_row(QueueTicket, row)
 
 
 _END = """
     UPDATE queue_ticket SET state = $3, ended_at = $4
-    WHERE organization_id = $1 AND desk_id = $2 AND state = 'called'
+    WHERE organization_id = $1 AND desk_id = $2 AND state = 'called' AND ($5::uuid IS NULL OR id = $5)
     RETURNING id, line, number, visit_id, state, taken_at, desk_id, calls, called_at
 """
 
 
-async def end_ticket(tx: Transaction, desk_id: DeskId, state: TicketState, *, at: datetime) -> QueueTicket | None:
-    """End the ticket that a desk has called; None if it has called nobody."""
-    row = await tx.fetchrow(_END, tx.organization_id, desk_id, state.value, at)
+async def end_ticket(
+    tx: Transaction, desk_id: DeskId, state: TicketState, *, at: datetime, ticket_id: QueueTicketId | None = None
+) -> QueueTicket | None:
+    """End the ticket that a desk has called, whichever it is or just `ticket_id`; None if it has not called it."""
+    row = await tx.fetchrow(_END, tx.organization_id, desk_id, state.value, at, ticket_id)
     return None if row is None else read_row(QueueTicket, row)
 
 

@@ -10,7 +10,7 @@ POST /desk/queue/absent   nobody came
 from aiohttp import web
 
 from billing.core.errors import Refused
-from billing.core.ids import DeskId
+from billing.core.ids import DeskId, QueueTicketId
 from billing.organizations.domain.rights import Right
 from billing.visit_accounts.service.queue_tickets import (
     call_again,
@@ -20,6 +20,7 @@ from billing.visit_accounts.service.queue_tickets import (
     find_queue_display,
 )
 from billing.web.app_state import app_state
+from billing.web.request_bodies import read_id
 from billing.web.screens.devices import Device
 from billing.web.screens.forms import idempotent_request, read_form
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
@@ -56,16 +57,18 @@ async def post_next(request: web.Request) -> web.Response:
 
 
 async def post_again(request: web.Request) -> web.Response:
-    """Call the number of the desk again."""
+    """Call the number of the desk again, as the form names it."""
     session = current(request)
-    await call_again(app_state(request).context, session.caller.organization_id, _desk(session))
+    desk_id, ticket_id = _desk(session), await _ticket_id(request)
+    await call_again(app_state(request).context, session.caller.organization_id, desk_id, ticket_id)
     return await _after(request)
 
 
 async def post_absent(request: web.Request) -> web.Response:
-    """End the number of the desk: nobody came."""
+    """End the number of the desk, as the form names it: nobody came."""
     session = current(request)
-    await end_call(app_state(request).context, session.caller.organization_id, _desk(session), is_absent=True)
+    desk_id, ticket_id = _desk(session), await _ticket_id(request)
+    await end_call(app_state(request).context, session.caller.organization_id, desk_id, ticket_id, is_absent=True)
     return await _after(request)
 
 
@@ -81,6 +84,11 @@ async def _desk_queue(request: web.Request) -> web.Response:
     if is_fragment(request):
         return render_fragment(request, "cashier/queue_fragment.html", queue=queue)
     return render(request, "cashier/queue.html", queue=queue)
+
+
+async def _ticket_id(request: web.Request) -> QueueTicketId:
+    form = await read_form(request)
+    return QueueTicketId(read_id(form.text("ticket_id"), field="ticket_id"))
 
 
 def _desk(session: ScreenSession) -> DeskId:

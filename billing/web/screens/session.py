@@ -26,6 +26,8 @@ PIN = "/sign-in/pin"
 OWN_PASSWORD = "/my/password"  # noqa: S105 - a path
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "X-CSRF-Token"
+REFRESH = "refresh"
+"""The query parameter of what a page requests by itself, as in `/desk/waiting?refresh`: nobody uses the session."""
 _KNOWN_MAX = 10_000
 _NO_SESSION = NotAuthenticated("sign in")
 
@@ -116,13 +118,13 @@ def sign_in_address(request: web.Request) -> str:
 
 
 def address_of(request: web.Request) -> str:
-    """The page of a request, as path and query; of a form, the page on which it stood."""
-    is_read = request.method in ("GET", "HEAD")
+    """The page of a request, as path and query; of a form or a refresh, the page on which it stood."""
+    is_read = request.method in ("GET", "HEAD") and REFRESH not in request.query
     return own_path(request.path_qs if is_read else page_of_form(request))
 
 
 def page_of_form(request: web.Request) -> str:
-    """Path and query of the page on which a posted form stood; empty where the browser does not state it."""
+    """Path and query of the page on which a form or a refresh stood; empty where the browser does not state it."""
     address = request.headers.get("HX-Current-URL", request.headers.get("Referer", ""))
     try:
         parts = urlsplit(address)
@@ -191,7 +193,8 @@ async def find_session_of(request: web.Request) -> ScreenSession | None:
     hashed = hash_secret(cookie)
 
     async def find() -> Session:
-        found = await find_session(app.context, cookie, app.limits.sign_in)
+        is_use = REFRESH not in request.query
+        found = await find_session(app.context, cookie, app.limits.sign_in, is_use=is_use)
         if found is None:
             raise _NO_SESSION
         return found

@@ -65,9 +65,10 @@ async def test_display_shows_the_newest_call_first_and_who_is_next(desk: CashDes
     other = await add_desk(desk.context, ORGANIZATION, facility_code=FACILITY_CODE, name="Quầy hai", actor=desk.head)
     for _ in range(4):
         await take(desk)
-    await call_next(desk.context, ORGANIZATION, desk.desk_id)
+    first = await call_next(desk.context, ORGANIZATION, desk.desk_id)
     await call_next(desk.context, ORGANIZATION, other)
-    await call_again(desk.context, ORGANIZATION, desk.desk_id)
+    assert first is not None
+    await call_again(desk.context, ORGANIZATION, desk.desk_id, first.id)
 
     display = await find_queue_display(desk.context, ORGANIZATION, FACILITY_CODE)
 
@@ -80,16 +81,17 @@ async def test_display_shows_the_newest_call_first_and_who_is_next(desk: CashDes
 
 async def test_number_whose_person_is_absent_is_not_called_again(desk: CashDesk) -> None:
     await take(desk)
-    await call_next(desk.context, ORGANIZATION, desk.desk_id)
+    called = await call_next(desk.context, ORGANIZATION, desk.desk_id)
+    assert called is not None
 
-    ended = await end_call(desk.context, ORGANIZATION, desk.desk_id, is_absent=True)
+    ended = await end_call(desk.context, ORGANIZATION, desk.desk_id, called.id, is_absent=True)
 
     assert ended.state is TicketState.ABSENT
     assert await call_next(desk.context, ORGANIZATION, desk.desk_id) is None
     with pytest.raises(NobodyCalled):
-        await call_again(desk.context, ORGANIZATION, desk.desk_id)
+        await call_again(desk.context, ORGANIZATION, desk.desk_id, called.id)
     with pytest.raises(NobodyCalled):
-        await end_call(desk.context, ORGANIZATION, desk.desk_id, is_absent=False)
+        await end_call(desk.context, ORGANIZATION, desk.desk_id, called.id, is_absent=False)
 
 
 async def test_unknown_facility_has_no_queue(desk: CashDesk) -> None:

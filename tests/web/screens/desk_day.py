@@ -36,6 +36,17 @@ class DeskDay:
         new = NewShift(desk_id=self.desk_id, opening_float=Dong(opening_float), issued_float=Dong(opening_float))
         await open_shift(self.site.context, ORGANIZATION, new, actor=self.actor)
 
+    async def bill_on_credit(self, visit_id: VisitId) -> str:
+        """The final bill of a visit whose patient pays later; returns the visit's page at the desk."""
+        await self.site.as_owner(
+            "UPDATE charge_item SET state = 'performed', performed_at = ordered_at WHERE organization_id = 1"
+        )
+        debt = {"due_on": "2027-01-31", "reason": "trả sau khi ra viện", "guarantor": {"name": "Nguyễn Thị B"}}
+        assert (await self.site.client.post(f"/v1/visits/{visit_id}/debts", json=debt)).is_success
+        bill = await self.site.client.post(f"/v1/visits/{visit_id}/final-bill", json={})
+        assert bill.is_success, bill.text
+        return f"/desk/visits/{visit_id}"
+
     async def pay_code(self, amount: int) -> None:
         """The bank's notice of a transfer under the newest code."""
         [row] = await self.site.as_owner("SELECT reference_code FROM intent ORDER BY id DESC LIMIT 1")

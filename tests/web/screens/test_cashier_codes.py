@@ -1,7 +1,9 @@
 """The cashier's desk over HTTP: payment codes, parts, advances, cards, the final bill, and what happens meanwhile."""
 
 import asyncio
+import json
 import re
+from html import unescape
 
 from tests.flow import assert_books_are_right
 from tests.web.screens.desk_day import DeskDay, hidden, panel_state
@@ -77,7 +79,7 @@ async def test_waiting_code_stays_in_the_list_and_prints_in_the_background(day: 
     await day.pay_code(100_000)
 
     strip = await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})
-    assert f'hx-post="/desk/visits/{visit_id}/receipt"' in strip.text
+    assert f'hx-post="/desk/visits/{visit_id}/receipt?refresh"' in strip.text
     answer = await day.staff.post(
         f"/desk/visits/{visit_id}/receipt",
         key=str(code["id"]),
@@ -157,14 +159,7 @@ async def test_card_slip_is_recorded_with_its_terminal(day: DeskDay) -> None:
 async def test_final_bill_that_owes_is_collected_for_its_invoice(day: DeskDay) -> None:
     visit_id = await day.visit()
     await day.open_shift()
-    address = f"/desk/visits/{visit_id}"
-    await day.site.as_owner(
-        "UPDATE charge_item SET state = 'performed', performed_at = ordered_at WHERE organization_id = 1"
-    )
-    debt = {"due_on": "2027-01-31", "reason": "trả sau khi ra viện", "guarantor": {"name": "Nguyễn Thị B"}}
-    assert (await day.site.client.post(f"/v1/visits/{visit_id}/debts", json=debt)).is_success
-    bill = await day.site.client.post(f"/v1/visits/{visit_id}/final-bill", json={})
-    assert bill.is_success, bill.text
+    address = await day.bill_on_credit(visit_id)
 
     page = await day.staff.page(address)
     answer = await day.staff.post(
@@ -174,6 +169,30 @@ async def test_final_bill_that_owes_is_collected_for_its_invoice(day: DeskDay) -
     assert "Đã tất toán" in text_of(page)
     assert "Đã thanh toán lần này 100.000 đ" in text_of(await day.staff.page(location(answer)))
     assert panel_state(await day.staff.page(address)) == "closed"
+
+
+async def test_code_of_an_invoice_that_waits_prints_its_receipt_by_itself(day: DeskDay) -> None:
+    """The patient owes after the final bill, and pays while the cashier serves others."""
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = await day.bill_on_credit(visit_id)
+    page = await day.staff.page(f"{address}?method=qr")
+    shown = await day.staff.post(
+        f"{address}/code", due="100000", method="qr", part="100.000", invoice_id=hidden(page, "invoice_id")
+    )
+    assert location(shown) == address
+    await day.pay_code(100_000)
+
+    strip = (await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})).text
+    sent = re.search(r"hx-post=\"([^\"]+)\".*hx-vals='([^']+)'", strip)
+    assert sent is not None, strip
+    answer = await day.staff.client.post(sent[1], data=json.loads(unescape(sent[2])))
+
+    assert answer.status_code == 204, text_of(answer.text)
+    [receipt] = await day.site.as_owner("SELECT amount FROM receipt")
+    assert receipt["amount"] == 100_000
+    assert text_of((await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})).text) == ""
+    await assert_books_are_right(day.site.context.database)
 
 
 async def test_customer_display_shows_short_name_amount_and_code_only(day: DeskDay) -> None:
@@ -193,10 +212,10 @@ async def test_stream_of_a_desk_states_that_money_has_come(day: DeskDay) -> None
     visit_id = await day.visit()
     await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
     page = await day.staff.page(f"/desk/visits/{visit_id}")
-    found = re.search(r'sse-connect="(/desk/live\?version=\d+)"', page)
+    found = re.search(r'sse-connect="(/desk/live\?[^"]+)"', page)
     assert found is not None
 
-    async with asyncio.timeout(20), day.staff.client.stream("GET", found[1]) as answer:
+    async with asyncio.timeout(20), day.staff.client.stream("GET", unescape(found[1])) as answer:
         lines = answer.aiter_lines()
         await day.pay_code(100_000)
         async for line in lines:

@@ -8,6 +8,7 @@ import httpx
 from billing.core.actor import Role
 from billing.visit_accounts.domain.queue_ticket import QueueLine
 from billing.visit_accounts.service.queue_tickets import take_ticket
+from tests.web.screens.forms_of_page import forms_of
 from tests.web.site import Site, key_of
 from tests.web.staff import add_desk, signed_in, text_of
 
@@ -81,15 +82,16 @@ async def test_desk_calls_again_and_ends_a_call(site: Site) -> None:
     desk_id = await add_desk(site)
     await take(site)
     async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
-        rejected = await staff.post("/desk/queue/again")
         await staff.post("/desk/queue/next")
-        await staff.post("/desk/queue/again")
+        [(_, called)] = forms_of(await staff.page("/desk/queue"), "/again")
+        await staff.post("/desk/queue/again", **called)
         serving = await staff.page("/desk/queue")
-        await staff.post("/desk/queue/absent")
+        await staff.post("/desk/queue/absent", **called)
+        rejected = await staff.post("/desk/queue/again", **called)
         ended = await staff.page("/desk/queue")
 
     assert rejected.status_code == 409
-    assert "Quầy chưa gọi số nào" in text_of(rejected.text)
+    assert "Số này không còn được gọi ở quầy" in text_of(rejected.text)
     assert "Đang phục vụ B001 gọi lần 2" in text_of(serving)
     assert "Chưa gọi số" in text_of(ended)
 
@@ -105,6 +107,23 @@ async def test_next_that_is_pressed_twice_passes_over_nobody(site: Site) -> None
         serving = await staff.page("/desk/queue")
 
     assert "Đang phục vụ B002" in text_of(serving)
+
+
+async def test_second_window_does_not_end_a_number_that_was_called_since(site: Site) -> None:
+    desk_id = await add_desk(site)
+    for _ in range(2):
+        await take(site)
+    async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
+        await staff.post("/desk/queue/next")
+        page = await staff.page("/desk/queue")
+        forms = [*forms_of(page, "/absent"), *forms_of(page, "/again")]
+        await staff.post("/desk/queue/next")
+        late = [await staff.post(path, **fields) for path, fields in forms]
+        serving = await staff.page("/desk/queue")
+
+    assert [answer.status_code for answer in late] == [409, 409]
+    assert "Đang phục vụ B002" in text_of(serving)
+    assert "gọi lần" not in text_of(serving)
 
 
 async def test_session_without_a_desk_calls_nobody(site: Site) -> None:

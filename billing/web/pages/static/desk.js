@@ -203,7 +203,7 @@ function state(isAway, internet) {
 }
 async function ping(isSecond = false) {
   try {
-    const answer = await fetch("/desk/alive", { signal: AbortSignal.timeout(PING_LIMIT_MS), redirect: "manual", cache: "no-store" });
+    const answer = await fetch("/desk/alive?refresh", { signal: AbortSignal.timeout(PING_LIMIT_MS), redirect: "manual", cache: "no-store" });
     state(answer.status >= 500, answer.headers.get("X-Internet"));
   } catch {
     if (!isSecond) return ping(true);
