@@ -1,8 +1,8 @@
 """Idempotency: a creating request carries a key, and a repeat under the same key creates nothing.
 
 A creating use case first looks for the request in its transaction and last stores it: both or neither are committed. A
-rejection stores nothing, so a rejected request may be sent again under its key. Source:
-docs/decisions/0006-idempotency-keys.md.
+rejection stores nothing, so a rejected request may be sent again under its key. A repeat is answered only once the
+stored result is on the synchronous standby. Source: docs/decisions/0006-idempotency-keys.md.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from billing.core.errors import InvalidValue, Refused
 from billing.db.database import Transaction
-from billing.db.idempotency_keys import KeyRow, add_key, read_key, try_lock_key
+from billing.db.idempotency_keys import KeyRow, add_key, confirm_key, read_key, try_lock_key
 
 
 class RequestStillRunning(Refused):
@@ -54,6 +54,8 @@ async def find_previous_result(tx: Transaction, request: IdempotentRequest | Non
     request.earlier = await read_key(tx, caller=request.caller, route=request.route, key=request.key)
     if request.earlier is not None and request.earlier.request_hash != request.request_hash:
         raise IdempotencyKeyReused("this Idempotency-Key was used for a request with another body")
+    if request.earlier is not None:
+        await confirm_key(tx)
     return request.earlier
 
 

@@ -37,6 +37,22 @@ async def read_key(tx: Transaction, *, caller: str, route: str, key: str) -> Key
     return None if row is None else KeyRow(bytes(row["request_hash"]), row["is_new"], tuple(row["subjects"]))
 
 
+# Without a synchronous standby it costs one flush of the WAL.
+_CONFIRM = """
+    SELECT pg_logical_emit_message(true, 'vienphi', ''::text)
+"""
+
+
+async def confirm_key(tx: Transaction) -> None:
+    """Let COMMIT wait for the synchronous standby although nothing was written.
+
+    The commit that stored the key may itself be of unknown outcome: its wait was cancelled, or this server recovered
+    from a crash, or is cut off from its standbys. A commit waits for everything written before it, but one that wrote
+    nothing waits for nothing.
+    """
+    await tx.fetchval(_CONFIRM)
+
+
 _ADD_KEY = """
     INSERT INTO idempotency_key (organization_id, caller, route, key, request_hash, is_new, subjects, recorded_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
