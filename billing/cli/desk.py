@@ -9,7 +9,8 @@ from billing.cli.owner import run_on_owner_database
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.context import Context
-from billing.organizations.service.desks import ROUNDING_STEPS, add_desk, list_desks, set_cash_settings
+from billing.organizations.domain.cash_setting import ROUNDING_STEPS, CashSetting
+from billing.organizations.service.desks import add_desk, list_desks, set_cash_settings
 
 _NUMBER = click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 _FACILITY = click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
@@ -51,7 +52,8 @@ def list_all(config: Path | None, *, number: int) -> None:
     for each in desks:
         rounding = "not rounded" if each.rounding_step == 1 else f"rounded to {each.rounding_step} đồng"
         count = "expected cash hidden" if each.hides_expected_cash else "expected cash shown"
-        click.echo(f"{each.id}  {each.facility_code}  {each.name}  {rounding}, {count}")
+        offline = ", manual confirmation without providers" if each.confirms_offline else ""
+        click.echo(f"{each.id}  {each.facility_code}  {each.name}  {rounding}, {count}{offline}")
 
 
 @desk.command("set-cash")
@@ -65,8 +67,21 @@ def list_all(config: Path | None, *, number: int) -> None:
     help="Cash is rounded to a multiple of this, in đồng; 1 is no rounding.",
 )
 @click.option("--hide-expected/--show-expected", default=False, help="Hide what was taken until it is counted.")
+@click.option(
+    "--confirm-offline/--confirm-online",
+    default=False,
+    help="Let head cashiers confirm transfers manually while no provider is reached.",
+)
 @click.pass_obj
-def set_cash(config: Path | None, *, number: int, facility_code: str, rounding: str, hide_expected: bool) -> None:
+def set_cash(
+    config: Path | None,
+    *,
+    number: int,
+    facility_code: str,
+    rounding: str,
+    hide_expected: bool,
+    confirm_offline: bool,
+) -> None:
     """Set how a facility rounds cash and whether its cashiers count blindly."""
     run_on_owner_database(
         config,
@@ -74,8 +89,9 @@ def set_cash(config: Path | None, *, number: int, facility_code: str, rounding: 
             Context(database=database),
             OrganizationId(number),
             facility_code=facility_code,
-            rounding_step=int(rounding),
-            hides_expected_cash=hide_expected,
+            setting=CashSetting(
+                rounding_step=int(rounding), hides_expected_cash=hide_expected, confirms_offline=confirm_offline
+            ),
             actor=Actor.system(),
         ),
     )

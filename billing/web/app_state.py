@@ -98,6 +98,11 @@ class AppState:
     passwords: Passwords = field(default_factory=Passwords)
     known_sessions: set[bytes] = field(default_factory=set)
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether the service does not reach a provider now: the Internet may be away."""
+        return any(each.is_circuit_open for each in self.provider_calls().values())
+
 
 APP_STATE = web.AppKey("app_state", AppState)
 RIGHTS: web.AppKey[Mapping[Any, Right]] = web.AppKey("rights", Mapping)

@@ -24,6 +24,7 @@ from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import poll_due_payments
 from billing.payments.service.provider_refunds import run_due_refunds
 from billing.reconciliation.service.find_exceptions import ExceptionRounds
+from billing.reconciliation.service.manual_confirmations import ENDED_MAX, end_confirmations_once
 from billing.reconciliation.service.match_lines import match_arrived_lines
 from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
 from billing.visit_accounts.service.guarantees import expire_guarantees_once
@@ -128,6 +129,7 @@ def _loops_of_organizations(
         ("expire", intervals.expire_s, _repeated(expire_once, EXPIRED_MAX)),
         ("guarantee", intervals.expire_s, expire_guarantees_once),
         ("clearance", intervals.clearance_s, _repeated(update_clearances_once, UPDATED_MAX)),
+        ("confirmation", intervals.clearance_s, _repeated(end_confirmations_once, ENDED_MAX)),
         ("reconcile", intervals.reconcile_s, match_arrived_lines),
         ("dispatch", intervals.dispatch_s, dispatch),
         ("seal", intervals.seal_s, seal_once),

@@ -6,13 +6,11 @@ from billing.core.ids import DeskId, OrganizationId
 from billing.db.context import Context
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.facilities import require_facility
 from billing.organizations.store.desks import Desk, read_desks
 from billing.organizations.store.desks import add_desk as store_desk
 from billing.organizations.store.desks import set_cash_setting as store_cash_setting
-
-ROUNDING_STEPS = (1, 100, 200, 500, 1000)
-"""What cash may be rounded to, in đồng; 1 is no rounding."""
 
 _NAME_MAX = 100
 
@@ -63,14 +61,11 @@ async def set_cash_settings(
     organization_id: OrganizationId,
     *,
     facility_code: str,
-    rounding_step: int,
-    hides_expected_cash: bool,
+    setting: CashSetting,
     actor: Actor,
 ) -> None:
-    """Set how a facility rounds cash, and whether its cashiers count blindly. Raises NotFound, InvalidValue."""
-    if rounding_step not in ROUNDING_STEPS:
-        raise InvalidValue(f"cash is rounded to one of {', '.join(map(str, ROUNDING_STEPS))}", field="rounding_step")
+    """Set how a facility takes cash. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         facility_id = await require_facility(tx, facility_code)
-        await store_cash_setting(tx, facility_id, rounding_step=rounding_step, hides_expected_cash=hides_expected_cash)
+        await store_cash_setting(tx, facility_id, setting)
         await note(tx, context, actor, "cash_settings_changed", ("facility", facility_id))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from billing.core.ids import DeskId, FacilityId
 from billing.db.database import Transaction
 from billing.db.rows import read_row
+from billing.organizations.domain.cash_setting import CashSetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Desk:
     facility_code: str
     rounding_step: int
     hides_expected_cash: bool
+    confirms_offline: bool
 
 
 _ADD_DESK = """
@@ -31,7 +33,8 @@ async def add_desk(tx: Transaction, desk_id: DeskId, facility_id: FacilityId, na
 
 _DESKS = """
     SELECT desk.id, desk.name, facility.code AS facility_code, coalesce(setting.rounding_step, 1) AS rounding_step,
-        coalesce(setting.hides_expected_cash, false) AS hides_expected_cash
+        coalesce(setting.hides_expected_cash, false) AS hides_expected_cash,
+        coalesce(setting.confirms_offline, false) AS confirms_offline
     FROM desk
     JOIN facility ON facility.organization_id = $1 AND facility.id = desk.facility_id
     LEFT JOIN cash_setting AS setting ON setting.organization_id = $1 AND setting.facility_id = desk.facility_id
@@ -46,15 +49,21 @@ async def read_desks(tx: Transaction) -> list[Desk]:
 
 
 _SET_CASH_SETTING = """
-    INSERT INTO cash_setting (organization_id, facility_id, rounding_step, hides_expected_cash)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO cash_setting (organization_id, facility_id, rounding_step, hides_expected_cash, confirms_offline)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (organization_id, facility_id)
-        DO UPDATE SET rounding_step = excluded.rounding_step, hides_expected_cash = excluded.hides_expected_cash
+        DO UPDATE SET rounding_step = excluded.rounding_step, hides_expected_cash = excluded.hides_expected_cash,
+            confirms_offline = excluded.confirms_offline
 """
 
 
-async def set_cash_setting(
-    tx: Transaction, facility_id: FacilityId, *, rounding_step: int, hides_expected_cash: bool
-) -> None:
-    """Set how a facility rounds cash, and whether its cashiers count blindly."""
-    await tx.execute(_SET_CASH_SETTING, tx.organization_id, facility_id, rounding_step, hides_expected_cash)
+async def set_cash_setting(tx: Transaction, facility_id: FacilityId, setting: CashSetting) -> None:
+    """Set how a facility takes cash."""
+    await tx.execute(
+        _SET_CASH_SETTING,
+        tx.organization_id,
+        facility_id,
+        setting.rounding_step,
+        setting.hides_expected_cash,
+        setting.confirms_offline,
+    )

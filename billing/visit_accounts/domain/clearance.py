@@ -40,6 +40,7 @@ class ClearanceReason(StrEnum):
     INSURED_AT_END = "insured_at_end"
     EMERGENCY = "emergency"
     COVERED_BY_DEPOSIT = "covered_by_deposit"
+    CONFIRMED_MANUALLY = "confirmed_manually"
     NOT_PAID = "not_paid"
     DEPOSIT_EXHAUSTED = "deposit_exhausted"
     CANCELLED = "cancelled"
@@ -58,6 +59,8 @@ class ClearancePolicy:
     deposit_exhausted: DepositExhausted = DepositExhausted.WARN
 
 
+_FOR_WANT_OF_MONEY = (ClearanceReason.NOT_PAID, ClearanceReason.NOT_PRICED, ClearanceReason.DEPOSIT_EXHAUSTED)
+
 DEFAULT_POLICY = ClearancePolicy()
 """The policy of a facility that has set none: an order is paid before it is performed."""
 
@@ -66,7 +69,8 @@ DEFAULT_POLICY = ClearancePolicy()
 class ChargeFacts:
     """What the clearance of a line depends on.
 
-    `collected` is the amount of the paid requests that name the line; `is_request_open`: another one is open.
+    `collected` is the amount of the paid requests that name the line; `is_request_open`: another one is open;
+    `is_confirmed`: a head cashier has confirmed a transfer for each of the open ones.
     Amounts have two decimals and are None where the line has no price.
     """
 
@@ -82,6 +86,7 @@ class ChargeFacts:
     insurer_amount: Decimal | None
     collected: Dong = NOTHING
     is_request_open: bool = False
+    is_confirmed: bool = False
     is_of_order: bool = True
     policy: ClearancePolicy = DEFAULT_POLICY
 
@@ -207,6 +212,8 @@ def _precedence(living: tuple[ChargeFacts, bool]) -> tuple[bool, bool, datetime,
 
 def _clear_line(visit: VisitFacts, line: ChargeFacts, *, is_covered: bool) -> LineClearance:
     is_cleared, reason = _decide(visit, line, is_covered=is_covered)
+    if line.is_confirmed and reason in _FOR_WANT_OF_MONEY and not is_cleared:
+        is_cleared, reason = True, ClearanceReason.CONFIRMED_MANUALLY
     return LineClearance(
         visit_id=visit.visit_id,
         line=line.line,

@@ -44,17 +44,20 @@ _VISITS = """
     ), collected AS (
         SELECT named.visit_id, named.line,
             coalesce(sum(named.amount) FILTER (WHERE request.state = 'paid'), 0)::bigint AS amount,
-            bool_or(request.state IN ('requested', 'partly')) AS is_open
+            bool_or(request.state IN ('requested', 'partly')) AS is_open,
+            bool_and(stated.id IS NOT NULL) FILTER (WHERE request.state IN ('requested', 'partly')) AS is_confirmed
         FROM found
         JOIN deposit_request_line AS named ON named.organization_id = $1 AND named.visit_id = found.visit_id
         JOIN deposit_request AS request ON request.organization_id = $1 AND request.id = named.request_id
+        LEFT JOIN manual_confirmation AS stated
+            ON stated.organization_id = $1 AND stated.deposit_request_id = request.id AND stated.ended_at IS NULL
         GROUP BY named.visit_id, named.line
     )
     SELECT item.visit_id, visit.is_closed AS is_visit_closed, visit.is_emergency AS is_visit_emergency,
         visit.is_insured, visit.available, visit.has_advance,
         item.line, item.order_number, item.state, item.department, item.is_elective, item.is_emergency, item.stt,
         item.ordered_at, item.patient_amount, item.insurer_amount, coalesce(collected.amount, 0) AS collected,
-        coalesce(collected.is_open, false) AS is_request_open,
+        coalesce(collected.is_open, false) AS is_request_open, coalesce(collected.is_confirmed, false) AS is_confirmed,
         $3::text IS NULL OR item.order_number = $3 AS is_of_order,
         policy.id AS policy_id, policy.department AS policy_department, policy.valid_from, policy.term,
         policy.deposit_exhausted
@@ -150,6 +153,7 @@ def _line(row: asyncpg.Record) -> ChargeFacts:
         insurer_amount=row["insurer_amount"],
         collected=row["collected"],
         is_request_open=row["is_request_open"],
+        is_confirmed=row["is_confirmed"],
         is_of_order=row["is_of_order"],
         policy=DEFAULT_POLICY if row["term"] is None else _policy(row),
     )

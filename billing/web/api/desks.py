@@ -2,13 +2,14 @@
 
 POST /v1/desks                                      {"facility_code", "name"}
 GET  /v1/desks
-PUT  /v1/facilities/{facility_code}/cash-settings   {"rounding_step", "hides_expected_cash"}
+PUT  /v1/facilities/{facility_code}/cash-settings   {"rounding_step", "hides_expected_cash", "confirms_offline"}
 """
 
 from http import HTTPStatus
 
 from aiohttp import web
 
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import add_desk, list_desks, set_cash_settings
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, Parameter, operation
@@ -25,10 +26,14 @@ class NewDesk(Body):
 
 
 class CashSettings(Body):
-    """How a facility takes cash: rounded to a multiple of `rounding_step` đồng (1: not rounded), counted blindly."""
+    """How a facility takes cash: rounded to a multiple of `rounding_step` đồng (1: not rounded), counted blindly.
+
+    `confirms_offline`: a head cashier may confirm a transfer manually while no provider is reached.
+    """
 
     rounding_step: int
     hides_expected_cash: bool
+    confirms_offline: bool = False
 
 
 class DeskDocument(Document):
@@ -39,6 +44,7 @@ class DeskDocument(Document):
     facility_code: str
     rounding_step: int
     hides_expected_cash: bool
+    confirms_offline: bool
 
 
 class DeskListDocument(Document):
@@ -97,8 +103,11 @@ async def put_cash_settings(request: web.Request) -> web.Response:
         context,
         caller.organization_id,
         facility_code=code,
-        rounding_step=body.rounding_step,
-        hides_expected_cash=body.hides_expected_cash,
+        setting=CashSetting(
+            rounding_step=body.rounding_step,
+            hides_expected_cash=body.hides_expected_cash,
+            confirms_offline=body.confirms_offline,
+        ),
         actor=caller.actor,
     )
     desks = [each for each in await list_desks(context, caller.organization_id) if each.facility_code == code]

@@ -18,6 +18,7 @@ from billing.core.list_slice import ListSlice
 from billing.core.money import NOTHING
 from billing.organizations.domain.sessions import SessionDesk
 from billing.payments.domain.deposit import RequestKind
+from billing.reconciliation.service.manual_confirmations import list_confirmations
 from billing.visit_accounts.domain.deposit_request import DepositProposal, ListedRequest
 from billing.visit_accounts.domain.desk_panel import PanelState
 from billing.visit_accounts.service.card_batches import list_card_terminals
@@ -139,6 +140,7 @@ async def render_visit(
         searched="",
         visit_id=str(visit_id),
         waiting=waiting_rows(waiting, now=app.context.clock()),
+        confirmations=await list_confirmations(app.context, organization_id, visit_id),
         **await _values(request, view, page, is_opened=is_opened),
     )
     if push:

@@ -1,7 +1,9 @@
 """Find money at the desk (tìm tiền về): a transfer that came under no code, or under a mangled one.
 
-GET  /desk/find-money         `?visit=…&amount=…&period=…&reference=…`
-POST /desk/find-money/assign  the money goes to the deposit of the visit
+GET  /desk/find-money               `?visit=…&amount=…&period=…&reference=…`
+POST /desk/find-money/assign        the money goes to the deposit of the visit
+POST /desk/find-money/confirm       a head cashier confirms a transfer manually
+POST /desk/find-money/confirm-here  at the cashier's screen, with a head cashier as second person
 
 The cashier may take money only with an equal amount and the bank's reference, as the payer's phone shows it. The
 service compares both again. Source: docs/ux.md, States and actions.
@@ -19,17 +21,20 @@ from billing.core.ids import DepositRequestId, VisitId
 from billing.core.money import Dong, dong
 from billing.organizations.domain.rights import Right
 from billing.reconciliation.domain.exception_case import DecisionAction
+from billing.reconciliation.domain.manual_confirmation import ConfirmableRequest
 from billing.reconciliation.domain.money_search import MoneyQuestion, compact
 from billing.reconciliation.service.decide_exceptions import decide_exception
 from billing.reconciliation.service.deciding import NewDecision
 from billing.reconciliation.service.exceptions import find_exception
 from billing.reconciliation.service.find_money import ShownMoney, find_money
+from billing.reconciliation.service.manual_confirmations import NewConfirmation, confirm_manually, list_confirmable
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.service.account_views import AccountView, find_account_view
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.forms import Form, read_form, render_form
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
 from billing.web.screens.rendering import see_other
+from billing.web.screens.second_person import find_second_persons, verify_second_person
 from billing.web.screens.session import current
 from billing.web.screens.subjects import read_reached_id
 
@@ -95,6 +100,42 @@ async def post_assignment(request: web.Request) -> web.Response:
     return see_other(request, f"/desk/visits/{visit_id}")
 
 
+async def post_confirmation(request: web.Request) -> web.Response:
+    """Confirm a transfer manually: the head cashier of the session."""
+    return await _confirm(request, is_second_person_here=False)
+
+
+async def post_confirmation_here(request: web.Request) -> web.Response:
+    """Confirm a transfer manually at the cashier's screen: the head cashier gives a PIN or password."""
+    return await _confirm(request, is_second_person_here=True)
+
+
+async def _confirm(request: web.Request, *, is_second_person_here: bool) -> web.Response:
+    decider, form = current(request).caller, await read_form(request)
+    visit_id = VisitId(await read_reached_id(request, FacilitySubject.VISIT, form.text("visit")))
+    try:
+        if is_second_person_here:
+            right = Right.CONFIRM_MANUALLY
+            decider = await verify_second_person(request, form, right, FacilitySubject.VISIT, visit_id)
+        new = NewConfirmation(
+            request_id=DepositRequestId(read_id(form.text("request"), field="request")),
+            bank_reference=form.text("reference"),
+            reason=form.text("confirm_reason"),
+            is_offline=app_state(request).is_offline,
+        )
+        await confirm_manually(
+            app_state(request).context,
+            decider.organization_id,
+            visit_id,
+            new,
+            actor=decider.actor,
+            request=idempotent_request(request, form),
+        )
+    except BillingError as error:
+        return await _page(request, form, error)
+    return see_other(request, f"/desk/visits/{visit_id}" if current(request).desk else "/desk/find-money?confirmed")
+
+
 def _request_of(view: AccountView, amount: Dong) -> DepositRequestId | None:
     """The open request that still needs just this amount; None: the money is an advance."""
     return next((one.id for one in view.requests if one.remaining == amount), None)
@@ -114,6 +155,7 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
     except BillingError as refused:
         error = error or refused
     due = None if view is None else next((one.remaining for one in view.requests), None)
+    confirmable = await _confirmable(request, visit_id, form)
     return render_form(
         request,
         "cashier/find_money.html",
@@ -126,7 +168,24 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
         periods=list(PERIODS),
         period=form.text("period") or "15m",
         may_take=caller.has(Right.COLLECT),
+        confirmable=confirmable,
+        confirm_address="confirm" if caller.has(Right.CONFIRM_MANUALLY) else "confirm-here",
+        seconds=await find_second_persons(request, Right.CONFIRM_MANUALLY) if confirmable else (),
+        is_confirmed="confirmed" in request.query,
     )
+
+
+async def _confirmable(request: web.Request, visit_id: UUID | None, form: Form) -> ConfirmableRequest | None:
+    """The request that a transfer may be confirmed for now: that of the form, else the newest one."""
+    caller = current(request).caller
+    if visit_id is None or not (caller.has(Right.CONFIRM_MANUALLY) or caller.has(Right.COLLECT)):
+        return None
+    context = app_state(request).context
+    found = await list_confirmable(context, caller.organization_id, VisitId(visit_id))
+    offered = [
+        one for one in found if one.confirmation is None and (one.confirms_offline or not app_state(request).is_offline)
+    ]
+    return next((one for one in offered if str(one.id) == form.text("request")), offered[0] if offered else None)
 
 
 async def _search(request: web.Request, form: Form) -> list[FoundRow]:

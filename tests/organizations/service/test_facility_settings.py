@@ -9,8 +9,9 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.chart import ProposedNumber
-from billing.organizations.service.desks import add_desk, list_desks, set_cash_settings
+from billing.organizations.service.desks import add_desk, list_desks
 from billing.organizations.service.setup import Setup
 from tests.builders import FACILITY_CODE
 from tests.conftest import DatabaseAddress
@@ -27,9 +28,7 @@ async def test_desk_has_a_name_and_a_facility(flow: PaymentFlow) -> None:
         assert refused.value.field == (field or "facility_code")
 
     with pytest.raises(InvalidValue) as step:
-        await set_cash_settings(
-            context, ORGANIZATION, facility_code=FACILITY_CODE, rounding_step=3, hides_expected_cash=True, actor=system
-        )
+        CashSetting(rounding_step=3)
 
     assert step.value.field == "rounding_step"
     assert await list_desks(context, ORGANIZATION) == []

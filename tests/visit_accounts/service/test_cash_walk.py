@@ -11,6 +11,7 @@ from billing.core.errors import Refused
 from billing.core.ids import ReceiptId, ShiftId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import set_cash_settings
 from billing.visit_accounts.domain.collection import CollectedPart
 from billing.visit_accounts.domain.receipt import PartMethod, Purpose
@@ -136,8 +137,7 @@ async def test_drawer_is_its_events_at_every_step(desk: CashDesk, visit: OpenVis
         desk.context,
         ORGANIZATION,
         facility_code=FACILITY_CODE,
-        rounding_step=1_000,
-        hides_expected_cash=False,
+        setting=CashSetting(rounding_step=1_000),
         actor=Actor.system(),
     )
     day = Day(desk, visit, await terminal(desk), Random(seed))

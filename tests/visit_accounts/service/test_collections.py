@@ -10,6 +10,7 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import InvoiceId, PaymentId, ReceiptId
 from billing.core.money import Dong
 from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import set_cash_settings
 from billing.payments.domain.deposit import RequestState
 from billing.visit_accounts.domain.collection import (
@@ -177,8 +178,7 @@ async def test_cash_is_rounded_on_its_own_account(desk: CashDesk, visit: OpenVis
         desk.context,
         ORGANIZATION,
         facility_code=FACILITY_CODE,
-        rounding_step=500,
-        hides_expected_cash=False,
+        setting=CashSetting(rounding_step=500),
         actor=Actor.system(),
     )
     await desk.open()

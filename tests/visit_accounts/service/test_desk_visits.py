@@ -12,6 +12,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import DepositRequestId, OrganizationId, ReceiptId, VisitId
 from billing.core.money import Dong
 from billing.db.idempotency import IdempotentRequest
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import set_cash_settings
 from billing.visit_accounts.domain.collection import CollectedPart, Collection
 from billing.visit_accounts.domain.desk_collection import CardPayment, DeskCollection, DeskResult, DueChanged
@@ -225,8 +226,7 @@ async def test_cash_is_rounded_and_a_card_takes_a_part(desk: CashDesk, flow: Pay
         desk.context,
         ORGANIZATION,
         facility_code=FACILITY_CODE,
-        rounding_step=500,
-        hides_expected_cash=False,
+        setting=CashSetting(rounding_step=500),
         actor=desk.head,
     )
     terminal_id = await add_card_terminal(

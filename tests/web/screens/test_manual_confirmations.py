@@ -1,0 +1,225 @@
+"""A head cashier confirms a transfer manually: it releases the service, books nothing, opens an exception."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from billing.core.actor import Actor, Role
+from billing.core.ids import VisitId
+from billing.organizations.domain.cash_setting import CashSetting
+from billing.organizations.service.desks import set_cash_settings
+from billing.reconciliation.service.manual_confirmations import end_confirmations_once
+from billing.web.app_state import APP_STATE
+from tests.builders import FACILITY_CODE
+from tests.flow import assert_books_are_right
+from tests.web.screens.desk_day import ORGANIZATION, DeskDay
+from tests.web.screens.morning import PIN, Morning, staffed
+from tests.web.site import UNKNOWN_ID, Site
+from tests.web.staff import location, signed_in, text_of
+
+REFERENCE = "FT26331999552"
+
+
+class Confirming(DeskDay):
+    """A visit whose payment code waits, with the cashier's form of the confirmation."""
+
+    morning: Morning
+
+    async def form(self, visit_id: VisitId) -> dict[str, str]:
+        page = await self.staff.page(f"/desk/find-money?visit={visit_id}&reference={REFERENCE}")
+        found = re.search(r'name="request" value="([^"]+)"', page)
+        assert found is not None, text_of(page)
+        return {
+            "visit": str(visit_id),
+            "request": found[1],
+            "reference": REFERENCE,
+            "confirm_reason": "nội soi cấp, người nhà đã ra về",
+            "second_person": str(self.morning.head.person_id),
+            "second_secret": PIN,
+        }
+
+    async def waiting_visit(self, ma_lk: str = "LK0007") -> VisitId:
+        visit_id = await self.visit(ma_lk)
+        sent = await self.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])
+        assert location(sent) == f"/desk/visits/{visit_id}"
+        return visit_id
+
+    async def order(self) -> tuple[bool, str]:
+        answer = await self.site.read(f"/v1/facilities/{FACILITY_CODE}/orders/XN-1/clearance")
+        return answer["is_cleared"], answer["reason"]
+
+    async def end(self) -> int:
+        return await end_confirmations_once(self.site.context, ORGANIZATION)
+
+    async def exceptions(self) -> list[tuple[str, str, int]]:
+        rows = await self.site.as_owner("SELECT reason, state, amount FROM exception_case ORDER BY id")
+        return [(row["reason"], row["state"], row["amount"]) for row in rows]
+
+
+@pytest.fixture
+async def desk(site: Site) -> AsyncIterator[Confirming]:
+    async with staffed(site) as morning:
+        [row] = await site.as_owner("SELECT id FROM desk")
+        desk = Confirming(site, morning.cashier, row["id"])
+        object.__setattr__(desk, "morning", morning)
+        yield desk
+
+
+def with_circuit(site: Site, *, is_open: bool) -> None:
+    """The state of the calls to providers, as the application sees it."""
+
+    class Stats:
+        is_circuit_open = is_open
+
+    object.__setattr__(site.application[APP_STATE], "provider_calls", lambda: {"account": Stats()})
+
+
+async def test_confirmed_transfer_releases_the_service_and_books_nothing(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    before = await desk.order()
+
+    answer = await desk.staff.post(
+        "/desk/find-money/confirm-here", key="pressed-once-000001", **await desk.form(visit_id)
+    )
+    page = text_of(await desk.staff.page(f"/desk/visits/{visit_id}"))
+
+    assert location(answer) == f"/desk/visits/{visit_id}"
+    assert before == (False, "not_paid")
+    assert await desk.order() == (True, "confirmed_manually")
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "open", 100_000)]
+    assert "Xác nhận thủ công 100.000 đ · Nguyễn Thị Tâm" in page
+    [counts] = await desk.site.as_owner(
+        "SELECT (SELECT count(*) FROM payment) AS payments, (SELECT count(*) FROM receipt) AS receipts"
+    )
+    assert (counts["payments"], counts["receipts"]) == (0, 0)
+    [comment] = await desk.site.as_owner("SELECT text, written_by FROM exception_comment")
+    assert comment["text"] == f"LK0007 · {REFERENCE}: nội soi cấp, người nhà đã ra về"
+    assert comment["written_by"] == desk.morning.head.person_id
+    [audit] = await desk.site.as_owner("SELECT acting_for FROM audit WHERE action = 'transfer_confirmed_manually'")
+    assert audit["acting_for"] == desk.morning.head.person_id
+
+
+async def test_notice_creates_the_payment_and_closes_the_exception(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    assert await desk.end() == 0
+
+    await desk.pay_code(100_000)
+    ended = [await desk.end() for _ in range(2)]
+
+    assert ended == [1, 0]
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "closed", 100_000)]
+    assert await desk.order() == (True, "paid")
+    assert "Xác nhận thủ công" not in text_of(await desk.staff.page(f"/desk/visits/{visit_id}"))
+    await assert_books_are_right(desk.site.context.database)
+
+
+async def test_exception_that_finance_closes_withdraws_the_clearance(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    [row] = await desk.site.as_owner("SELECT id FROM exception_case")
+    async with signed_in(desk.site, Role.FINANCE) as clerk:
+        shown = text_of(await clerk.page(f"/finance/exceptions/{row['id']}"))
+        decided = await clerk.post(
+            f"/finance/exceptions/{row['id']}/decide",
+            action="no_action",
+            version="1",
+            reason="sao kê không có khoản này",
+        )
+    assert decided.status_code == 303, text_of(decided.text)
+
+    assert await desk.end() == 1
+
+    assert "LK0007" in shown
+    assert await desk.order() == (False, "not_paid")
+    [waiting] = await desk.site.as_owner("SELECT count(*) AS lines FROM charge_item WHERE state = 'cleared'")
+    assert waiting["lines"] == 0
+
+
+async def test_transfer_is_confirmed_once_and_not_after_it_has_arrived(desk: Confirming) -> None:
+    visit_id, other_id = await desk.waiting_visit(), await desk.waiting_visit("LK0008")
+    fields, other = await desk.form(visit_id), await desk.form(other_id)
+
+    first = [
+        await desk.staff.post("/desk/find-money/confirm-here", key="the-same-press-0001", **fields) for _ in range(2)
+    ]
+    again = await desk.staff.post("/desk/find-money/confirm-here", **fields)
+    for_other = await desk.staff.post("/desk/find-money/confirm-here", **{**other, "reference": "ft 26331.999552"})
+
+    assert [answer.status_code for answer in (*first, again, for_other)] == [303, 303, 422, 422]
+    assert "đã được xác nhận thủ công trước đó" in text_of(for_other.text)
+    assert len(await desk.exceptions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"second_secret": "000000"}, "PIN"),
+        ({"confirm_reason": ""}, "lý do"),
+        ({"reference": "12"}, "mã"),
+        ({"request": UNKNOWN_ID}, "mở lại lượt khám"),
+    ],
+)
+async def test_confirmation_without_second_person_reason_or_reference_is_refused(
+    desk: Confirming, wrong: dict[str, str], text: str
+) -> None:
+    visit_id = await desk.waiting_visit()
+    fields = await desk.form(visit_id)
+
+    answer = await desk.staff.post("/desk/find-money/confirm-here", **{**fields, **wrong})
+
+    assert answer.status_code == 422
+    assert text.lower() in text_of(answer.text).lower()
+    assert await desk.exceptions() == []
+    assert await desk.order() == (False, "not_paid")
+
+
+async def test_cashier_confirms_nothing_alone_and_the_head_cashier_needs_no_second_person(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    fields = await desk.form(visit_id)
+    alone = {name: value for name, value in fields.items() if not name.startswith("second_")}
+
+    by_cashier = [
+        await desk.staff.post("/desk/find-money/confirm", **alone),
+        await desk.staff.post("/desk/find-money/confirm-here", **alone),
+    ]
+    by_head = await desk.morning.head.post("/desk/find-money/confirm", **alone)
+
+    assert [answer.status_code for answer in by_cashier] == [403, 422]
+    assert location(by_head) == "/desk/find-money?confirmed"
+    assert await desk.order() == (True, "confirmed_manually")
+
+
+async def test_confirmation_is_not_offered_offline_unless_the_facility_allows_it(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    fields = await desk.form(visit_id)
+    title = "xác nhận thủ công đã báo có"
+
+    with_circuit(desk.site, is_open=True)
+    page = text_of(await desk.staff.page(f"/desk/find-money?visit={visit_id}"))
+    refused = await desk.staff.post("/desk/find-money/confirm-here", **fields)
+    await set_cash_settings(
+        desk.site.context,
+        ORGANIZATION,
+        facility_code=FACILITY_CODE,
+        setting=CashSetting(confirms_offline=True),
+        actor=Actor.system(),
+    )
+    allowed = text_of(await desk.staff.page(f"/desk/find-money?visit={visit_id}"))
+    taken = await desk.staff.post("/desk/find-money/confirm-here", **fields)
+
+    assert title not in page
+    assert refused.status_code == 422
+    assert "Đang mất kết nối với ngân hàng" in text_of(refused.text)
+    assert title in allowed
+    assert location(taken) == f"/desk/visits/{visit_id}"
+
+
+async def test_unknown_visit_is_not_found(desk: Confirming) -> None:
+    fields = {**await desk.form(await desk.waiting_visit()), "visit": UNKNOWN_ID}
+
+    answer = await desk.morning.head.post("/desk/find-money/confirm", **fields)
+
+    assert answer.status_code == 404
+    assert await desk.exceptions() == []
