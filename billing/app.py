@@ -23,6 +23,7 @@ from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
 from billing.notifications.service.change_notifier import open_change_notifier
+from billing.ops.process_metrics import ProviderCalls
 from billing.organizations.service.context import AccountUnusable, allow_all
 from billing.organizations.service.provider_accounts import (
     BuildProvider,
@@ -172,6 +173,7 @@ class Service:
     accounts: StoredProviderAccounts
     intake: Intake
     application: web.Application
+    provider_calls: ProviderCalls
 
 
 @asynccontextmanager
@@ -253,6 +255,7 @@ async def open_service(
             async with Intake(replace(context, database=intake_database), intake_limits) as intake:
                 yield Service(
                     context=context,
+                    provider_calls=clients.stats,
                     accounts=accounts,
                     intake=intake,
                     application=create_application(

@@ -171,6 +171,16 @@ class WorkerSettings(BaseModel):
     maintenance_s: Count = 6 * 3600
     health_s: Count = 60
     folder_s: Count = 5
+    measure_s: Count = 30
+
+
+class WorkerHttpSettings(BaseModel):
+    """Where `vienphi worker` answers for its health and metrics; without a port, nowhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] | None = None
 
 
 class FolderSettings(BaseModel):
@@ -262,6 +272,7 @@ class Settings(BaseSettings):
     sign_in: SignInSettings = SignInSettings()
     documents: DocumentSettings = DocumentSettings()
     worker: WorkerSettings = WorkerSettings()
+    worker_http: WorkerHttpSettings = WorkerHttpSettings()
     webhooks: WebhookSettings = WebhookSettings()
     folders: tuple[FolderSettings, ...] = ()
     providers: ProviderSettings = ProviderSettings()

@@ -7,13 +7,17 @@ from random import SystemRandom
 
 import click
 
+from billing.app import Service
 from billing.cli.startup import open_checked_service, sender_limits, start, stop_event
 from billing.core.ids import OrganizationId
+from billing.logs import lines_lost
 from billing.notifications.service.webhooks import Dispatch
 from billing.ops.integration_folder import IntegrationFolder
 from billing.secrets import find_secret
 from billing.settings import Settings
-from billing.worker.running import Intervals, run_worker
+from billing.worker.http import WorkerAddress
+from billing.worker.metrics import WorkerMetrics
+from billing.worker.running import Intervals, Monitoring, run_worker
 from billing.worker.sender import Sender
 
 
@@ -23,7 +27,7 @@ def worker(config: Path | None) -> None:
     """Poll payments, read feeds, expire intents, deliver webhooks, seal rows, write balances and make partitions.
 
     Needs VIENPHI_DATABASE_URL. Any number of workers may run; they share the work. Rejects a role and a server that
-    `serve` rejects.
+    `serve` rejects. With the setting worker_http.port it answers /healthz, /readyz and /metrics there.
     """
     asyncio.run(_work(start(config)))
 
@@ -51,4 +55,16 @@ async def _work(settings: Settings) -> None:
                 )
                 for each in settings.folders
             ],
+            monitoring=_monitoring(settings, service),
         )
+
+
+def _monitoring(settings: Settings, service: Service) -> Monitoring | None:
+    """The port and the metrics of the worker; None where the operator wants none."""
+    http = settings.worker_http
+    if http.port is None:
+        return None
+    return Monitoring(
+        WorkerAddress(http.host, http.port),
+        WorkerMetrics(service.context.clock, provider_calls=service.provider_calls, log_lines_lost=lines_lost),
+    )

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 from aiohttp import web
 
 from billing.checkout.service.desk_phones import DeskPhones
-from billing.core.ids import ProviderAccountId
+from billing.ops.process_metrics import ProviderCalls
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.domain.rights import Right
 from billing.organizations.domain.sessions import SignInLimits
@@ -20,21 +20,6 @@ from billing.organizations.service.sessions import Hospitals
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
-
-
-class ProviderCallStats(Protocol):
-    """Counts of the calls to one provider account since the start; `is_circuit_open` while its circuit is open."""
-
-    @property
-    def is_circuit_open(self) -> bool: ...
-    @property
-    def answered(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def refused(self) -> int: ...
-    @property
-    def retried(self) -> int: ...
 
 
 class ForwardsDocuments(Protocol):
@@ -90,7 +75,7 @@ class AppState:
     hospitals: Hospitals
     limits: WebLimits
     trusted_proxies: Networks = ()
-    provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict
+    provider_calls: ProviderCalls = dict
     anonymous: AnonymousTraffic = field(default_factory=AnonymousTraffic)
     documents: ForwardsDocuments | None = None
     is_document_worker: bool = False

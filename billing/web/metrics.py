@@ -1,6 +1,6 @@
 """Metrics of this process for Prometheus. Labels are routes, statuses and outcomes, never a name, an id or an address.
 
-No metric needs a query to the database.
+No metric needs a query to the database; `billing/worker/metrics.py` measures the database.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -8,12 +8,12 @@ from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from billing.core.ids import ProviderAccountId
-from billing.web.app_state import ProviderCallStats, app_state
+from billing.ops.process_metrics import ProviderCallMetrics, ProviderCalls, TaskMetrics
+from billing.web.app_state import app_state
 from billing.web.operation import Content, Operation, operation
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -28,7 +28,7 @@ class Metrics:
     def __init__(
         self,
         callbacks: Mapping[str, int],
-        provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]],
+        provider_calls: ProviderCalls,
         *,
         restarts: Callable[[], Mapping[str, int]] = dict,
         log_lines_lost: Callable[[], int] = int,
@@ -37,8 +37,9 @@ class Metrics:
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
-        self.registry.register(_Process(restarts, log_lines_lost, unreachable, dead_letters))
-        self.registry.register(_Calls(provider_calls))
+        self.registry.register(TaskMetrics(restarts, log_lines_lost))
+        self.registry.register(_Failures(unreachable, dead_letters))
+        self.registry.register(ProviderCallMetrics(provider_calls))
         self._requests = Histogram(
             "vienphi_request_seconds",
             "Time from a request to its answer",
@@ -99,31 +100,14 @@ class _Callbacks(Collector):
         yield family
 
 
-class _Process(Collector):
-    """Failures of the process: restarted tasks, lost log lines, unreachable providers, dead letters."""
+class _Failures(Collector):
+    """Failures of the intake: unreachable providers, dead letters."""
 
-    def __init__(
-        self,
-        restarts: Callable[[], Mapping[str, int]],
-        log_lines_lost: Callable[[], int],
-        unreachable: Callable[[], int],
-        dead_letters: Callable[[], int],
-    ) -> None:
-        self._dead_letters = dead_letters
-        self._restarts = restarts
+    def __init__(self, unreachable: Callable[[], int], dead_letters: Callable[[], int]) -> None:
         self._unreachable = unreachable
-        self._log_lines_lost = log_lines_lost
+        self._dead_letters = dead_letters
 
     def collect(self) -> Iterable[Metric]:
-        restarts = CounterMetricFamily(
-            "vienphi_task_restarts_total", "Tasks that ended and were restarted", labels=("task",)
-        )
-        for task, count in self._restarts().items():
-            restarts.add_metric((task,), count)
-        yield restarts
-        lost = CounterMetricFamily("vienphi_log_lines_lost_total", "Log lines that the stream did not accept")
-        lost.add_metric((), self._log_lines_lost())
-        yield lost
         unreachable = CounterMetricFamily(
             "vienphi_provider_unreachable_total", "Payments not started because the provider could not be reached"
         )
@@ -134,29 +118,6 @@ class _Process(Collector):
         )
         dead_letters.add_metric((), self._dead_letters())
         yield dead_letters
-
-
-class _Calls(Collector):
-    """Calls to providers, summed over all accounts. /readyz names the accounts."""
-
-    def __init__(self, provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]]) -> None:
-        self._provider_calls = provider_calls
-
-    def collect(self) -> Iterable[Metric]:
-        provider_calls = list(self._provider_calls().values())
-        calls = CounterMetricFamily(
-            "vienphi_provider_calls_total", "Calls to providers by outcome", labels=("outcome",)
-        )
-        calls.add_metric(("answered",), sum(account.answered for account in provider_calls))
-        calls.add_metric(("failed",), sum(account.failed for account in provider_calls))
-        calls.add_metric(("refused",), sum(account.refused for account in provider_calls))
-        yield calls
-        retries = CounterMetricFamily("vienphi_provider_retries_total", "Retries of queries to providers")
-        retries.add_metric((), sum(account.retried for account in provider_calls))
-        yield retries
-        open_circuits = GaugeMetricFamily("vienphi_provider_circuits_open", "Provider accounts with an open circuit")
-        open_circuits.add_metric((), sum(account.is_circuit_open for account in provider_calls))
-        yield open_circuits
 
 
 METRICS = web.AppKey("metrics", Metrics)

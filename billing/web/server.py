@@ -3,7 +3,7 @@
 import gc
 import logging
 import operator
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web, web_response
 
 from billing.checkout.service.desk_phones import DeskPhones
-from billing.core.ids import ProviderAccountId
 from billing.ledger.service.xmin_monitor import XminMonitor
+from billing.ops.process_metrics import ProviderCalls
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
 from billing.organizations.service.sessions import Hospitals
@@ -21,7 +21,7 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.visit_accounts.service.desk_screens import find_desk_versions
 from billing.web.anonymous import AnonymousTraffic
-from billing.web.app_state import APP_STATE, OPENAPI, RIGHTS, AppState, Networks, ProviderCallStats, WebLimits
+from billing.web.app_state import APP_STATE, OPENAPI, RIGHTS, AppState, Networks, WebLimits
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.document_workers import DocumentWorkers
 from billing.web.live import DESKS, LiveHub, add_live_hub
@@ -51,7 +51,7 @@ def create_application(
     trusted_proxies: Networks = (),
     documents: DocumentWorkers | None = None,
     is_document_worker: bool = False,
-    provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict,
+    provider_calls: ProviderCalls = dict,
     log_lines_lost: Callable[[], int] = int,
 ) -> web.Application:
     """Build the application. `intake` must be running while requests are served.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,7 +30,10 @@ from billing.reconciliation.service.match_lines import match_arrived_lines
 from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
 from billing.visit_accounts.service.guarantees import expire_guarantees_once
 from billing.worker.dispatcher import Dispatcher
+from billing.worker.http import WorkerAddress, serving_metrics
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
+from billing.worker.measuring import Measuring
+from billing.worker.metrics import WorkerMetrics
 
 GRACE_S = 10.0
 """How long running tasks may take after the worker was stopped."""
@@ -59,6 +63,19 @@ class Intervals:
     maintenance_s: float = 6 * 3600.0
     health_s: float = 60.0
     folder_s: float = 5.0
+    measure_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """The port of the worker and its metrics."""
+
+    address: WorkerAddress
+    metrics: WorkerMetrics
+
+    def measuring(self, context: PaymentContext) -> Measuring:
+        """The work of the loop `measure`."""
+        return Measuring(context, self.metrics)
 
 
 async def run_worker(
@@ -70,8 +87,12 @@ async def run_worker(
     random: Random,
     retention: Retention = _RETENTION,
     folders: Sequence[IntegrationFolder] = (),
+    monitoring: Monitoring | None = None,
 ) -> None:
-    """Run all loops until `stop` is set. Any number of workers may run at once."""
+    """Run all loops until `stop` is set. Any number of workers may run at once.
+
+    With `monitoring` it also measures the installation, and answers for its health and metrics.
+    """
     dispatcher = Dispatcher(context, dispatch)
     reader = FolderReader(context, folders)
 
@@ -90,6 +111,7 @@ async def run_worker(
             Loop("maintenance", intervals.maintenance_s, maintain),
             *_loops_of_organizations(context, dispatcher, intervals, retention),
             *([Loop("folder", intervals.folder_s, read_folders)] if folders else []),
+            *([Loop("measure", intervals.measure_s, monitoring.measuring(context).run_once)] if monitoring else []),
             Loop("health", intervals.health_s, log_health),
         ],
         clock=context.clock,
@@ -99,7 +121,11 @@ async def run_worker(
     )
     log.info("worker_started", loops=[loop.name for loop in loops.loops])
     try:
-        await loops.run(grace_s=GRACE_S)
+        async with AsyncExitStack() as stack:
+            if monitoring is not None:
+                monitoring.metrics.observe(loops.loops, context.background.restarts)
+                await stack.enter_async_context(serving_metrics(context, monitoring.metrics, monitoring.address))
+            await loops.run(grace_s=GRACE_S)
     finally:
         await dispatcher.stop(grace_s=GRACE_S)
     log.info("worker_stopped")

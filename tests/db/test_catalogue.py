@@ -13,6 +13,7 @@ INSTALLATION_WIDE = {
     "organization_prefix",
     "bank_account_owner",
     "transaction_rebase",
+    "backup_check",
 }
 """The only tables whose keys do not begin with organization_id."""
 

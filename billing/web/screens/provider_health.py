@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from billing.ops.process_metrics import ProviderCallStats
 from billing.organizations.service.account_changes import ListedAccount, list_accounts
-from billing.web.app_state import AppState, ProviderCallStats, app_state
+from billing.web.app_state import AppState, app_state
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current
 

@@ -1,0 +1,102 @@
+"""Measures of the installation for monitoring: queues, unallocated money, seals, backups, replication.
+
+The worker measures at an interval and keeps the result; reading `/metrics` runs no statement. Sums and
+maxima are over all organizations, so their number adds no metric. Source: docs/operations.md, Monitoring.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from billing.core.clock import business_date
+from billing.core.ids import OrganizationId
+from billing.ledger.store.balances import read_balances
+from billing.ops.measure_rows import (
+    BackupCheck,
+    OrganizationQueues,
+    ReplicationSlot,
+    read_backup_checks,
+    read_queues,
+    read_slots,
+)
+from billing.payments.service.context import PaymentContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What was measured at a time. Ages in seconds, money in đồng; an age is 0 where nothing waits.
+
+    `organizations` is how many were measured, `failed` how many could not be.
+    """
+
+    measured_at: datetime
+    organizations: int
+    failed: int
+    exceptions_open: int
+    exceptions_overdue: int
+    exception_age_s: float
+    unallocated_dong: int
+    intent_age_s: float
+    webhooks_waiting: int
+    webhook_age_s: float
+    webhooks_dead: int
+    dead_letters: int
+    unsealed_age_s: float
+    slots: Sequence[ReplicationSlot]
+    backups: Sequence[BackupCheck]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationMeasures:
+    """The queues of an organization and its unallocated money."""
+
+    queues: OrganizationQueues
+    unallocated_dong: int
+
+
+async def measure_organization(context: PaymentContext, organization_id: OrganizationId) -> OrganizationMeasures:
+    """Measure one organization: two statements that read ends of indexes, and the postings since the last snapshot."""
+    now = context.clock()
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        queues = await read_queues(tx, now)
+        unallocated = 0
+        if queues.unallocated_account_id is not None:
+            balances = await read_balances(
+                tx, until=date.max, chart_on=business_date(now), account_id=queues.unallocated_account_id
+            )
+            unallocated = sum(balance.credit - balance.debit for balance in balances)
+    return OrganizationMeasures(queues=queues, unallocated_dong=unallocated)
+
+
+async def measure_installation(
+    context: PaymentContext, measured: Sequence[OrganizationMeasures], *, failed: int
+) -> Measures:
+    """Add up what was measured of the organizations, with the replication and the backups of the server."""
+    now = context.clock()
+    async with context.database.system_transaction() as reader:
+        slots = await read_slots(reader)
+        backups = await read_backup_checks(reader)
+    queues = [each.queues for each in measured]
+    return Measures(
+        measured_at=now,
+        organizations=len(measured),
+        failed=failed,
+        exceptions_open=sum(each.exceptions_open for each in queues),
+        exceptions_overdue=sum(each.exceptions_overdue for each in queues),
+        exception_age_s=_age(now, (each.oldest_exception_at for each in queues)),
+        unallocated_dong=sum(each.unallocated_dong for each in measured),
+        intent_age_s=_age(now, (each.oldest_intent_at for each in queues)),
+        webhooks_waiting=sum(each.webhooks_waiting for each in queues),
+        webhook_age_s=_age(now, (each.oldest_webhook_at for each in queues)),
+        webhooks_dead=sum(each.webhooks_dead for each in queues),
+        dead_letters=sum(each.dead_letters for each in queues),
+        unsealed_age_s=_age(now, (each.unsealed_since for each in queues)),
+        slots=slots,
+        backups=backups,
+    )
+
+
+def _age(now: datetime, times: Iterable[datetime | None]) -> float:
+    """Seconds since the oldest of the times; 0 where there is none, or where it is to come."""
+    oldest = min((each for each in times if each is not None), default=now)
+    return max(0.0, (now - oldest).total_seconds())
