@@ -20,9 +20,6 @@ from billing.reconciliation.service.import_settlement import (
 from billing.reconciliation.service.import_statement import ImportProgress
 from billing.reconciliation.service.list_imports import list_imports
 
-FILE_SIZE_MAX = 64 * 1024 * 1024
-"""Bytes of a settlement file, the limit of its readers."""
-
 
 @click.group()
 def settlement() -> None:
@@ -40,20 +37,16 @@ def import_(config: Path | None, *, file: Path, account: str, dry_run: bool) -> 
     The file is imported whole or refused whole; a refused file is recorded. A file or a line that was imported before
     is recognised. An import that was cut off is repeated.
     """
-    with file.open("rb") as stream:
-        content = stream.read(FILE_SIZE_MAX + 1)
     name = click.format_filename(file)
-    if len(content) > FILE_SIZE_MAX:
-        raise click.ClickException(f"{name}: at most {FILE_SIZE_MAX} bytes are read")
 
     async def work(context: PaymentContext, caller: Caller) -> SettlementResult:
         if dry_run:
-            return await preview_settlement(context, caller.organization_id, content, account_name=account)
+            return await preview_settlement(context, caller.organization_id, stream, account_name=account)
         with progress_bar() as show:
             return await import_settlement(
                 context,
                 caller.organization_id,
-                content,
+                stream,
                 account_name=account,
                 file_name=file.name[:255],
                 actor=caller.actor,
@@ -61,7 +54,7 @@ def import_(config: Path | None, *, file: Path, account: str, dry_run: bool) -> 
             )
 
     try:
-        with memory_limited():
+        with memory_limited(), file.open("rb") as stream:
             result = run_as_caller(config, Right.RECONCILE, work)
     except SettlementRefused as refusal:
         raise click.ClickException(f"{name}: {refusal.detail} [{refusal.code}]") from None

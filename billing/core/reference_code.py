@@ -110,16 +110,21 @@ class Grammar:
 
     def find(self, text: str) -> Iterator[str]:
         """Every code of an upper-case text, at every offset, overlapping, in order."""
-        found = [(match.start(), match[1]) for shape in self._shapes for match in shape.finditer(text)]
+        found: list[tuple[int, str]] = []
+        for shape in self._shapes:
+            match = shape.search(text)
+            while match is not None:
+                found.append((match.start(), match[0]))
+                match = shape.search(text, match.start() + 1)
         if len(self._shapes) > 1:
             found.sort(key=lambda place: (place[0], len(place[1])))
         return (code for _, code in found if self.holds is None or self.holds(code))
 
     def _shape(self, prefix_length: int) -> re.Pattern[str]:
-        """A code with a prefix of this length, matched without being consumed, so that codes may overlap."""
+        """A code with a prefix of this length; a search goes on one character after a match, as codes may overlap."""
         prefixes = "|".join(sorted(re.escape(prefix) for prefix in self.prefixes if len(prefix) == prefix_length))
         alphabet = "".join(sorted(re.escape(letter) for letter in self.alphabet))
-        return re.compile(f"(?=((?:{prefixes})[{alphabet}]{{{self.body_length}}}))")
+        return re.compile(f"(?:{prefixes})[{alphabet}]{{{self.body_length}}}")
 
 
 def organization_grammar(prefixes: Iterable[str]) -> Grammar:
@@ -168,13 +173,10 @@ def extract_codes(content: str, grammar: Grammar) -> Extraction:
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return Extraction((), rejoined=False)
     text = upper_without_marks(content)
-    joined = _REMOVED_WHEN_REJOINED.sub("", text)
-    # Most texts of a statement name no code: looking for a prefix takes a third of the time of a search.
-    if not any(prefix in joined or prefix in text for prefix in grammar.prefixes):
-        return Extraction((), rejoined=False)
     codes = tuple(dict.fromkeys(grammar.find(text)))
     if codes:
         return Extraction(codes, rejoined=False)
+    joined = _REMOVED_WHEN_REJOINED.sub("", text)
     found = tuple(dict.fromkeys(grammar.find(joined)))
     return Extraction(found, rejoined=bool(found))
 

@@ -37,7 +37,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 class WebLimits:
     """Sizes in bytes, times in seconds.
 
-    `visit_size_max` is for claim files, visits and settlement files, `statement_size_max` for bank statements, which
+    `visit_size_max` is for claim files and visits, `statement_size_max` for bank statements and settlement files, which
     are received into a temporary file, `body_size_max` for the rest.
 
     `lingering_s` is how long the rest of a rejected body is read, so that the client receives the response.

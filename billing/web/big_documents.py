@@ -19,13 +19,12 @@ _ALWAYS = frozenset(
     {
         ("POST", "/v1/tariffs"),
         ("GET", "/v1/tariffs/{id}/changes"),
-        ("POST", "/v1/settlements"),
         ("POST", "/v1/match-runs"),
     }
 )
-"""A small workbook may contain a huge sheet, files of banks are long and runs match all their lines; the changes of a
-list compare two lists."""
+"""A small workbook may contain a huge sheet; runs match all lines of files; the changes of a list compare two lists."""
 
+_LONG_FILES = frozenset({"/v1/bank-statements", "/v1/settlements"})
 _OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
 _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
 
@@ -33,7 +32,7 @@ _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
 def is_long_file(request: web.Request) -> bool:
     """Whether the body of a request is received into a file and handled by a document worker."""
     resource = request.match_info.route.resource
-    return request.method == "POST" and resource is not None and resource.canonical == "/v1/bank-statements"
+    return request.method == "POST" and resource is not None and resource.canonical in _LONG_FILES
 
 
 async def big_body(request: web.Request, app: AppState) -> bytes | None:

@@ -6,9 +6,9 @@ Source: docs/reference/providers.md, bank collection; the interface document of 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import httpx
 from pydantic import BaseModel
@@ -26,7 +26,7 @@ from providers.bank_collection.message import (
 )
 from providers.bank_collection.profile import Answer, Auth, Message
 from providers.bank_collection.settings import BankCollectionSettings
-from providers.bank_collection.settlement import read_file, transaction_key
+from providers.bank_collection.settlement import read_lines, transaction_key
 from providers.contract import (
     BadSignature,
     Bill,
@@ -158,13 +158,13 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         assert inquiry_profile is not None, "it was read as an inquiry"
         return self._reply(callback, inquiry_profile.answers.try_later)
 
-    def read_settlement(self, content: bytes) -> tuple[SettlementLine, ...]:
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
         """The bank's file of a day; every checksum must be correct. Raises SettlementUnreadable."""
         key = self._settings.reconciliation_key
         if key is None:
             raise SettlementUnreadable("the settings hold no reconciliation_key")
         restarts = self._profile.notification.references_restart_daily
-        return read_file(content, key.get_secret_value(), restarts_daily=restarts).lines
+        return read_lines(file, key.get_secret_value(), restarts_daily=restarts)
 
     def _message(self, callback: Callback) -> Message | None:
         """The kind of a call, by the end of its address."""

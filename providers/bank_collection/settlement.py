@@ -6,17 +6,19 @@ Source: docs/reference/providers.md, section 7: one public integration for Vieti
 """
 
 import hashlib
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import BinaryIO
 
 from providers.contract import Movement, SettlementLine, SettlementUnreadable
 from providers.notices import VIETNAM, format_vietnam_timestamp, parse_vietnam_timestamp
 from providers.signing import is_same_secret
 
-FILE_SIZE_MAX = 64 * 1024 * 1024
+LINE_LENGTH_MAX = 64 * 1024
 COLUMNS = (
     "recordType", "transId", "providerId", "merchantId", "bankCode", "branchCode", "custAcctNo", "recvVirtualAcctId",
     "recvVirtualAcctName", "custCode", "custName", "amount", "currencyCode", "payRefNo", "merchantAcctNo", "billCycle",
@@ -67,26 +69,60 @@ def transaction_key(transaction: str, timestamp: datetime, *, restarts_daily: bo
     return f"{timestamp.astimezone(VIETNAM):%Y%m%d}:{transaction}" if restarts_daily else transaction
 
 
+def read_lines(file: BinaryIO, key: str, *, restarts_daily: bool = False) -> Iterator[SettlementLine]:
+    """The transactions of a file, one at a time; the file is right only if the iteration ends.
+
+    Raises SettlementUnreadable naming the line.
+    """
+    for number, row in _read_rows(file, key):
+        if row[0] != _FOOTER:
+            line = _line_of(_detail(row, number), number, restarts_daily=restarts_daily)
+            if line is not None:
+                yield line
+
+
 def read_file(content: bytes, key: str, *, restarts_daily: bool = False) -> BankFile:
-    """Read a complete file. Raises SettlementUnreadable naming the line."""
-    if len(content) > FILE_SIZE_MAX:
-        raise SettlementUnreadable(f"larger than {FILE_SIZE_MAX} bytes")
+    """Read a complete file for the answer to it. Raises SettlementUnreadable naming the line."""
+    *bodies, (_, footer) = _read_rows(io.BytesIO(content), key)
+    details = [(number, _detail(row, number)) for number, row in bodies]
+    lines = [_line_of(detail, number, restarts_daily=restarts_daily) for number, detail in details]
+    return BankFile(
+        tuple(detail for _, detail in details), tuple(line for line in lines if line is not None), tuple(footer)
+    )
+
+
+def _read_rows(file: BinaryIO, key: str) -> Iterator[tuple[int, list[str]]]:
+    """The details with their line numbers, and the footer as the last one; each checksum is correct."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="\n")
     try:
-        rows = [row.split("|") for row in content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n").split("\n")]
+        yield from _checked_rows(text, key)
     except UnicodeDecodeError as error:
         raise SettlementUnreadable("not in UTF-8") from error
-    if tuple(rows[0]) != COLUMNS:
+    finally:
+        if not file.closed:
+            text.detach()
+
+
+def _checked_rows(text: io.TextIOWrapper, key: str) -> Iterator[tuple[int, list[str]]]:
+    if tuple(text.readline(LINE_LENGTH_MAX).rstrip("\r\n").split("|")) != COLUMNS:
         raise SettlementUnreadable("the header line is not the agreed one", 1)
-    for number, row in enumerate(rows[1:], start=2):
-        if not is_same_secret(record_checksum(row[:-1], key), row[-1].lower()):
+    number, last, is_ended = 1, [""], False
+    while line := text.readline(LINE_LENGTH_MAX):
+        if not line.strip("\r\n"):
+            is_ended = True  # empty lines may follow the footer
+            continue
+        number += 1
+        row = line.rstrip("\r\n").split("|")
+        if is_ended or not is_same_secret(record_checksum(row[:-1], key), row[-1].lower()):
             raise SettlementUnreadable("the checksum does not hold", number)
-    *bodies, footer = rows[1:] or [[""]]
-    if footer[0] != _FOOTER or len(footer) != _FOOTER_FIELDS or footer[3] != str(len(bodies)):
-        raise SettlementUnreadable("the footer is missing or counts other lines", len(rows))
-    details = tuple(_detail(row, number) for number, row in enumerate(bodies, start=2))
-    taken = [(number, each) for number, each in enumerate(details, start=2) if each["status"] == _TAKEN]
-    lines = tuple(_line(each, number, restarts_daily=restarts_daily) for number, each in taken)
-    return BankFile(details, lines, tuple(footer))
+        if last[0] == _FOOTER:
+            raise SettlementUnreadable("a line follows the footer", number)
+        last = row
+        if row[0] != _FOOTER:
+            yield number, row
+    if last[0] != _FOOTER or len(last) != _FOOTER_FIELDS or last[3] != str(number - 2):
+        raise SettlementUnreadable("the footer is missing or counts other lines", number)
+    yield number, last
 
 
 def compare(bank: Sequence[SettlementLine], ours: Sequence[OurReceipt]) -> dict[str, Compared]:
@@ -139,7 +175,10 @@ def _detail(row: Sequence[str], number: int) -> Mapping[str, str]:
     return dict(zip(COLUMNS, row, strict=True))
 
 
-def _line(detail: Mapping[str, str], number: int, *, restarts_daily: bool) -> SettlementLine:
+def _line_of(detail: Mapping[str, str], number: int, *, restarts_daily: bool) -> SettlementLine | None:
+    """The transaction of a detail; None for one that was not taken."""
+    if detail["status"] != _TAKEN:
+        return None
     if not _NAME.fullmatch(detail["transId"]) or not _AMOUNT.fullmatch(detail["amount"]):
         raise SettlementUnreadable("transId or amount makes no sense", number)
     if detail["currencyCode"] != "VND":

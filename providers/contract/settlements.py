@@ -4,9 +4,10 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import BinaryIO
 
 from providers.contract.callbacks import Movement
 
@@ -42,5 +43,8 @@ class SettlementFiles(ABC):
     """Reports its collected payments in files."""
 
     @abstractmethod
-    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
-        """The movements of a report, which is checked as a whole first. Raises SettlementUnreadable."""
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
+        """The movements of a report, one at a time: memory does not grow with the file, which is at its first byte.
+
+        The report is right only if the iteration ends: every fault, also the last one, raises SettlementUnreadable.
+        """

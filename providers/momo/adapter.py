@@ -5,9 +5,9 @@ the page and never that code. Source: MoMo, payment API v2 (one-time payment).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import httpx
 from pydantic import BaseModel
@@ -173,11 +173,11 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             )
         return _refund_result(answer, evidence)
 
-    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""
         if self._settings.report is None:
             raise SettlementUnreadable("the settings of this account do not describe its report")
-        return read_report(content, self._settings.report)
+        return read_report(file, self._settings.report)
 
     async def _query(self, order: str, queried_at: datetime) -> tuple[dict[str, object], bytes]:
         fields: dict[str, object] = {

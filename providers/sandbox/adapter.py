@@ -9,8 +9,8 @@ The message and its signature are described in `message.py`. Status words of the
 """
 
 import json
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import BinaryIO, ClassVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -120,9 +120,9 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr, SettlementFiles):
         """The bank's transactions of our reference, each as in its callback."""
         return await query_bank(self._client, self._settings, known, self._notice)
 
-    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
         """The lines of a daily report (`settlement_report`). Raises SettlementUnreadable."""
-        return read_report(content, REPORT)
+        return read_report(file, REPORT)
 
     def _verify(self, callback: Callback) -> None:
         if not is_signed(self._settings, callback.header(SIGNATURE_HEADER), callback.body, at=callback.received_at):

@@ -1,5 +1,6 @@
 """Checks of settings, started payments, refunds, cancellations, feeds and settlement files."""
 
+import io
 from collections.abc import Awaitable
 from dataclasses import replace
 from itertools import product
@@ -186,7 +187,7 @@ class PaymentChecks(ConformanceBase):
         self.require(SettlementFiles)
         for content in (b"", b"\xff\xfe\x00", b"<html></html>", b"a,b\n1,2,3\n"):
             try:
-                lines = list(self.open().read_settlement(content))
+                lines = list(self.open().read_settlement(io.BytesIO(content)))
             except SettlementUnreadable as error:
                 self.assert_secret_free(error_text(error))
                 continue

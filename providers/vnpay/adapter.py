@@ -7,10 +7,10 @@ Source: VNPAY, payment gateway interface 2.1.0 (pay, IPN, querydr, refund).
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 from urllib.parse import urlencode
 
 import httpx
@@ -211,11 +211,11 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             outcome = Outcome.UNKNOWN  # a payment may be refunded in parts, and this may be the outcome of another part
         return OperationResult(outcome=outcome, provider_status=status, evidence=evidence)
 
-    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
         """The daily file, by the columns agreed in the settings."""
         if self._settings.report is None:
             raise SettlementUnreadable("the settings of this account do not describe its report")
-        return read_report(content, self._settings.report)
+        return read_report(file, self._settings.report)
 
     async def _query(self, known: PendingPayment) -> tuple[dict[str, object], bytes]:
         fields = {

@@ -7,9 +7,9 @@ cannot check, so the payer receives the page and never that code. Source: ZaloPa
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import httpx
 from pydantic import BaseModel
@@ -187,11 +187,11 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         outcome = outcome_of_refund_query(code, answer.get("sub_return_code"))
         return OperationResult(outcome=outcome, provider_status=f"{code}:{sub}", evidence=evidence)
 
-    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+    def read_settlement(self, file: BinaryIO) -> Iterator[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""
         if self._settings.report is None:
             raise SettlementUnreadable("the settings of this account do not describe its report")
-        return read_report(content, self._settings.report)
+        return read_report(file, self._settings.report)
 
     def _order(self, request: PaymentRequest) -> dict[str, object]:
         settings = self._settings

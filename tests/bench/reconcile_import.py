@@ -39,17 +39,17 @@ async def import_month(url: str, files: Sequence[tuple[str, str]]) -> dict[str, 
                 file = StatementFile(stream=stream, file_name=path.name)
                 read = (await import_statement(context, ORGANIZATION, file, actor=Actor.system())).lines
         else:
-            content = await asyncio.to_thread(path.read_bytes)
-            read = (
-                await import_settlement(
+            stream = await asyncio.to_thread(path.open, "rb")
+            with stream:
+                result = await import_settlement(
                     context,
                     ORGANIZATION,
-                    content,
+                    stream,
                     account_name=_ACCOUNTS[kind],
                     file_name=path.name,
                     actor=Actor.system(),
                 )
-            ).lines
+            read = result.lines
         group = STATEMENT if kind == STATEMENT else "settlement"
         seconds[group] += time.perf_counter() - started
         lines[group] += read

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ async def test_ledger_of_the_month_is_right_and_its_files_are_imported(server: M
     assert found == []
     assert (result.lines, result.new_lines, result.breaks) == (server.files.statement_lines,) * 2 + ((),)
     assert [statement.closing for statement in result.statements] == [server.files.closing]
-    reports = [read_report(path.read_bytes(), REPORT) for _, path in server.files.reports]
+    reports = [list(read_report(BytesIO(path.read_bytes()), REPORT)) for _, path in server.files.reports]
     assert sum(map(len, reports)) == server.files.report_lines
     connection = await server.connect()
     other = await connection.fetch(

@@ -1,6 +1,7 @@
 """The event of a statement that makes entries: its lines are matched with what the ledger expects at the bank."""
 
 from datetime import UTC
+from io import BytesIO
 
 from billing.core.actor import Actor
 from billing.core.clock import business_date
@@ -64,7 +65,7 @@ async def statement_lines(hospital: Hospital) -> None:
     await import_settlement(
         site.context,
         organization_id,
-        report.encode(),
+        BytesIO(report.encode()),
         account_name=ACCOUNT_NAME,
         file_name="report.csv",
         actor=Actor.system(),

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from importlib import resources
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -192,7 +193,7 @@ def test_numbers_that_restart_daily_carry_their_day(tmp_path):
     bank = with_profile(tmp_path, "vietinbank_collection", edit)
 
     assert "transaction:20260102:900000001" in one(bank.read_callback(notify())).movement_keys
-    assert bank.read_settlement(FILE.encode())[0].transaction == "20260102:900000001"
+    assert next(bank.read_settlement(BytesIO(FILE.encode()))).transaction == "20260102:900000001"
 
 
 # ---- the file of a day
@@ -211,7 +212,7 @@ def test_numbers_that_restart_daily_carry_their_day(tmp_path):
 def test_file_with_one_wrong_line_is_refused_whole(old, new, line):
     assert old in FILE
     with pytest.raises(SettlementUnreadable) as raised:
-        account().read_settlement(FILE.replace(old, new).encode())
+        list(account().read_settlement(BytesIO(FILE.replace(old, new).encode())))
 
     assert raised.value.line == line
 
@@ -219,12 +220,12 @@ def test_file_with_one_wrong_line_is_refused_whole(old, new, line):
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff", b"|"])
 def test_what_is_no_file_is_refused(content):
     with pytest.raises(SettlementUnreadable):
-        account().read_settlement(content)
+        list(account().read_settlement(BytesIO(content)))
 
 
 def test_file_is_not_read_without_its_key():
     with pytest.raises(SettlementUnreadable):
-        account(reconciliation_key=None).read_settlement(FILE.encode())
+        account(reconciliation_key=None).read_settlement(BytesIO(FILE.encode()))
 
 
 def test_our_answer_states_how_each_transaction_stands_and_its_checksums_hold():

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -135,10 +136,10 @@ def test_file_of_a_day_is_judged_as_in_the_vectors(vector):
             if f"|{expected['bad_records'][0]}|" in text
         )
         with pytest.raises(SettlementUnreadable) as raised:
-            account(reconciliation_key=vector["key"]).read_settlement(content)
+            list(account(reconciliation_key=vector["key"]).read_settlement(BytesIO(content)))
         assert raised.value.line == line
         return
-    lines = account(reconciliation_key=vector["key"]).read_settlement(content)
+    lines = tuple(account(reconciliation_key=vector["key"]).read_settlement(BytesIO(content)))
     ours = [_receipt(each) for each in vector["input"]["our_receipts"]]
 
     assert len(lines) == expected["records"]

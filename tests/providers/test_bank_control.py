@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from io import BytesIO
 from random import Random
 
 import httpx
@@ -95,7 +96,7 @@ async def test_every_file_that_the_page_offers_is_downloaded(page):
     missing = [address for address, answer in answers.items() if answer.status != 200]
     assert missing == ["/files/2026-01-01/card-batch.json", "/files/2026-01-03/card-batch.json"]
     report = await answers["/files/2026-01-02/settlement.csv"].read()
-    [line] = Sandbox(SETTINGS, client=None).read_settlement(report)
+    [line] = Sandbox(SETTINGS, client=None).read_settlement(BytesIO(report))
     assert (line.amount, line.movement) == (350_000, Movement.RECEIVED)
     assert "approval code 000001" in shown
 

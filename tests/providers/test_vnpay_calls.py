@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
+from io import BytesIO
 
 import httpx
 import pytest
 import respx
 
 from providers.contract import Notices, Outcome, SettlementUnreadable
+from providers.notices import VIETNAM
 from providers.vnpay.signing import HASH_FIELD, QUERY_ANSWER, QUERY_REQUEST, REFUND_ANSWER, listed_text, secure_hash
 from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.vnpay_samples import API, KNOWN, REFUND, SECRET, signed_answer, signed_ipn, terminal
@@ -194,7 +197,7 @@ HEADER = "Mã đơn hàng,Mã GD VNPAY,Số tiền,Phí,Trạng thái,Thời gia
 
 def report(lines: str, **changed: object) -> list[object]:
     gateway = terminal(report={**COLUMNS, **changed})
-    return list(gateway.read_settlement((HEADER + lines).encode("utf-8-sig")))
+    return list(gateway.read_settlement(BytesIO((HEADER + lines).encode("utf-8-sig"))))
 
 
 def test_report_is_read_by_the_columns_of_the_settings():
@@ -225,6 +228,28 @@ def test_report_with_one_wrong_line_is_refused_whole(lines, wrong):
         report(lines)
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%d/%m/%Y %H:%M:%S", "02/01/2026 09:15:30"),
+        ("%d/%m/%Y %H:%M:%S", "2/1/2026 9:15:30"),
+        ("%Y%m%d%H%M%S", "20260102091530"),
+        ("%H:%M:%S %d.%m.%Y", "09:15:30 02.01.2026"),
+        ("%d/%m/%Y %I:%M:%S %p", "02/01/2026 09:15:30 AM"),
+    ],
+)
+def test_timestamp_is_read_in_the_form_of_the_settings(form, text):
+    [line] = report(f'K7ABCDEFR,14000001,"1,000",0,Thành công,{text}\n', timestamp_format=form)
+
+    assert line.occurred_at == datetime(2026, 1, 2, 9, 15, 30, tzinfo=VIETNAM)
+
+
+@pytest.mark.parametrize("text", ["32/01/2026 09:15:30", "02/01/2026 24:15:30", "02/01/2026"])
+def test_timestamp_of_another_form_or_without_meaning_is_refused(text):
+    with pytest.raises(SettlementUnreadable, match=r"line 2: .*timestamp"):
+        report(f'K7ABCDEFR,14000001,"1,000",0,Thành công,{text}\n')
+
+
 def test_report_without_a_column_is_refused():
     with pytest.raises(SettlementUnreadable, match="'Số tham chiếu' stands 0 times"):
         report("", reference="Số tham chiếu")
@@ -232,4 +257,4 @@ def test_report_without_a_column_is_refused():
 
 def test_report_that_nobody_described_is_refused():
     with pytest.raises(SettlementUnreadable, match="settings"):
-        terminal().read_settlement(b"")
+        terminal().read_settlement(BytesIO())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -71,7 +72,7 @@ class MatchingFlow:
         result = await import_settlement(
             self.flow.context,
             self.flow.hospital.organization_id,
-            (_REPORT_HEAD + "".join(rows)).encode(),
+            BytesIO((_REPORT_HEAD + "".join(rows)).encode()),
             account_name=account,
             file_name=f"report-{self.reports}.csv",
             actor=SYSTEM,

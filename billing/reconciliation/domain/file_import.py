@@ -3,16 +3,14 @@
 Statements and their lines are in `statement.py`; `statement_chain.py` compares statements.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import NewType
+from typing import NamedTuple, NewType
 from uuid import UUID
 
 from billing.core.errors import InvalidValue, Refused, Unavailable
-from providers.contract import SettlementLine
 
 ImportId = NewType("ImportId", UUID)
 BankAccountId = NewType("BankAccountId", UUID)
@@ -97,15 +95,26 @@ class ImportedFile:
     person: str | None
 
 
-def settlement_keys(lines: Iterable[SettlementLine]) -> Iterator[tuple[SettlementLine, UUID]]:
-    """Each line with the key that recognises it in another report of the provider account.
+class KeyedSettlementLine(NamedTuple):
+    """A line of a settlement file, in the order of its columns, with its key in hexadecimal (`settlement_key`)."""
 
-    The key names movement, transaction, amount and fee, and the ordinal among equal lines of the report. Days and
-    bank references do not count: a later report of the same movement may state more of them.
+    key: str
+    transaction: str
+    reference: str
+    movement: str
+    amount: int
+    fee: int
+    bank_reference: str
+    occurred_at: datetime | None
+    paid_out_on: date | None
+    row: int
+
+
+def settlement_key(movement: str, transaction: str, *, amount: int, fee: int, ordinal: int) -> str:
+    """The key, in hexadecimal, that recognises a settlement line in another report of its provider account.
+
+    It names movement, transaction, amount and fee, and the ordinal among equal lines of the report. Days and bank
+    references do not count: a later report of the same movement may state more of them.
     """
-    seen: dict[int, int] = {}
-    for line in lines:
-        named = (line.movement.value, line.transaction, line.amount, line.fee)
-        ordinal = seen[hash(named)] = seen.get(hash(named), 0) + 1
-        text = "\x1f".join(map(str, (*named, ordinal)))
-        yield line, UUID(bytes=blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+    text = f"{movement}\x1f{transaction}\x1f{amount}\x1f{fee}\x1f{ordinal}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

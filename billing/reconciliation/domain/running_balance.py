@@ -72,10 +72,13 @@ class DirectionFinder:
     def add(self, amounts: Amounts, balance: int | None, row: int) -> None:
         """Compare the next row of the file. Raises StatementUnreadable with its number if no answer is left."""
         self._last_row = row
-        for at, amount in enumerate(amounts):
-            if amount and not self._first[at]:
-                self._first[at] = amount
-        possible = tuple(order for order in self._possible if order.add(amounts, balance))
+        if not is_known(amounts, self._first):
+            self._first = [first or amount for first, amount in zip(self._first, amounts, strict=True)]
+        possible = self._possible
+        if len(possible) > 1:
+            possible = tuple(order for order in possible if order.add(amounts, balance))
+        elif not possible[0].add(amounts, balance):
+            possible = ()
         if not possible:
             raise StatementUnreadable(
                 "the balance of this row is not the balance before it with the amounts of the row; a row is missing"
@@ -208,7 +211,7 @@ class _Order:
     def _compare(self, difference: int, sums: Amounts) -> bool:
         if len(self.signs) == 1:
             known = self.signs[0]
-            if all(sign or not amount for sign, amount in zip(known, sums, strict=True)):
+            if is_known(sums, known):
                 return _total(sums, known) == difference
         self.signs = tuple(
             dict.fromkeys(
@@ -216,6 +219,16 @@ class _Order:
             )
         )
         return bool(self.signs)
+
+
+def is_known(amounts: Sequence[int], signs: Sequence[int]) -> bool:
+    """Whether each column that has an amount has a sign."""
+    return (
+        (bool(signs[0]) or not amounts[0])
+        and (bool(signs[1]) or not amounts[1])
+        and (bool(signs[2]) or not amounts[2])
+        and (bool(signs[3]) or not amounts[3])
+    )
 
 
 def _widened(signs: Signs, sums: Amounts) -> Iterable[Signs]:

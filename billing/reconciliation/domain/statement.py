@@ -178,7 +178,7 @@ class OrdinalCounter:
     def number(self, line: StatementLine) -> StatementLine:
         """The line with its ordinal. Raises StatementUnreadable."""
         # Shifted: Python gives -1 and -2 the same hash.
-        key = hash((line.amount + DONG_MAX, line.kind, line.bank_reference, line.text.translate(_COMPARED)))
+        key = hash((line.amount + DONG_MAX, line.kind, line.bank_reference, _compared(line.text)))
         counts = self._days.get(line.booked_on)
         if counts is None:
             counts = self._open(line)
@@ -212,12 +212,18 @@ class OrdinalCounter:
 
 
 def _digest(bank_account_number: str, line: StatementLine, ordinal: int) -> bytes:
-    text = line.text.translate(_COMPARED)
     named = (
-        f"{bank_account_number}\x1f{line.booked_on.toordinal()}\x1f{line.amount}\x1f{line.kind.value}"
-        f"\x1f{line.bank_reference or ''}\x1f{text}\x1f{ordinal}"
+        f"{bank_account_number}\x1f{line.booked_on.toordinal()}\x1f{line.amount}\x1f{_KIND_NAMES[line.kind]}"
+        f"\x1f{line.bank_reference or ''}\x1f{_compared(line.text)}\x1f{ordinal}"
     )
     return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _compared(text: str) -> str:
+    """The letters and digits of a text that count in its key. Most texts are ASCII, where bytes are much faster."""
+    if text.isascii():
+        return text.encode("ascii").translate(_ASCII_UPPER, _ASCII_DROPPED).decode("ascii")
+    return text.translate(_COMPARED)
 
 
 class _ComparedLetters(dict[int, str]):
@@ -235,3 +241,6 @@ class _ComparedLetters(dict[int, str]):
 
 _LETTERS_MAX = 10_000
 _COMPARED = _ComparedLetters()
+_ASCII_UPPER = bytes(range(256)).upper()
+_ASCII_DROPPED = bytes(code for code in range(128) if not chr(code).isalnum())
+_KIND_NAMES = {kind: kind.value for kind in LineKind}

@@ -31,6 +31,8 @@ class ValueUnreadable(ValueError):
     """A cell that does not hold the value that its column needs; the message states the reason and the action."""
 
 
+_DIGITS_SURE = 12
+"""A number of so many digits is within `DONG_MAX`."""
 _PLAIN = re.compile(r"\d{1,3}(?:,\d{3}){1,6}|\d{1,18}", re.ASCII)
 _AMOUNT = re.compile(
     r"(?P<whole>\d{1,18}|\d{1,3}(?:,\d{3}){1,6}|\d{1,3}(?:\.\d{3}){1,6}|\d{1,3}(?: \d{3}){1,6})"
@@ -50,6 +52,8 @@ def read_dong(cell: Cell) -> int | None:
     if cell is None:
         return None
     if isinstance(cell, str):
+        if len(cell) <= _DIGITS_SURE and cell.isascii() and cell.isdecimal():
+            return int(cell)
         if _PLAIN.fullmatch(cell):
             return _bounded(int(cell.replace(",", "")))
         return _dong_of_text(cell)
@@ -159,6 +163,8 @@ def read_text(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
+        if cell.isascii() and cell.isprintable() and "  " not in cell:
+            return cell.strip(" ")
         return " ".join(compose(cell).split())
     if isinstance(cell, CellError):
         raise ValueUnreadable(cell.why)
@@ -171,6 +177,6 @@ def read_name(cell: Cell) -> str | None:
     A long number that a spreadsheet shortened (`9.7E+12`) is refused: its digits are lost.
     """
     text = read_text(cell)
-    if _EXPONENT.fullmatch(text) and "+" in text:
+    if "+" in text and _EXPONENT.fullmatch(text):
         raise ValueUnreadable("was shortened by a spreadsheet; export the statement again and do not edit it")
     return text or None

@@ -45,13 +45,10 @@ def _rows(lines: DecodedLines, separator: str, table: Table | None) -> Iterator[
         table.is_cut = lines.is_cut
 
 
-def _cells(row: list[str], number: int) -> list[Cell]:
-    cells: list[Cell] = []
-    for text in row:
-        stripped = text.strip()
-        if len(stripped) > CELL_LENGTH_MAX:
-            raise StatementUnreadable(f"a cell has more than {CELL_LENGTH_MAX} characters", Place(number))
-        cells.append(stripped or None)
+def _cells(row: list[str], number: int) -> Sequence[Cell]:
+    cells = [text.strip() or None for text in row]
+    if max(map(len, row), default=0) > CELL_LENGTH_MAX and any(len(cell or "") > CELL_LENGTH_MAX for cell in cells):
+        raise StatementUnreadable(f"a cell has more than {CELL_LENGTH_MAX} characters", Place(number))
     return cells
 
 

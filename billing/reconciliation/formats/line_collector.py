@@ -4,12 +4,12 @@ Memory is bounded: a file that begins with the oldest row is released row by row
 row is released day by day, each day in the order in which it happened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.core.money import Dong
-from billing.reconciliation.domain.running_balance import Amounts, DirectionFinder, Signs
+from billing.reconciliation.domain.running_balance import Amounts, DirectionFinder, Signs, is_known
 from billing.reconciliation.domain.statement import Counterparty, LineKind, Place, StatementLine, StatementUnreadable
 from billing.reconciliation.formats.open_statement import OpenStatement
 
@@ -44,24 +44,23 @@ class LineCollector:
         self._first: tuple[date, datetime | None] | None = None
         self._last: tuple[date, datetime | None] | None = None
 
-    def add(self, row: ParsedRow) -> Iterator[StatementLine]:
-        """Compare a row with the balances, and release lines of known direction. Raises StatementUnreadable."""
+    def add(self, row: ParsedRow) -> Sequence[StatementLine]:
+        """Compare a row with the balances; returns lines whose direction is now known. Raises StatementUnreadable."""
         self._finder.add(row.amounts, row.balance, row.row)
         self._last = row.booked_on, row.occurred_at
         self._first = self._first or self._last
         decided = self._decide()
-        if decided is not None and not self._waiting and _is_known(row.amounts, decided[1]):
-            yield from self._release(row, *decided)
-            return
+        if decided is not None and not self._waiting and is_known(row.amounts, decided[1]):
+            return self._release(row, *decided)
         self._waiting.append(row)
-        if decided is not None:
-            yield from self._release_waiting(*decided)
+        released = [] if decided is None else self._release_waiting(*decided)
         if len(self._waiting) > ROWS_STORED_MAX:
             raise StatementUnreadable(
                 f"{ROWS_STORED_MAX:,} rows do not prove which column is money in; export an edition with a balance in"
                 " every row",
                 Place(row.row, self._sheet),
             )
+        return released
 
     def finish(
         self, *, opening: int | None, closing: int | None, known_opening: int | None
@@ -79,7 +78,7 @@ class LineCollector:
             directions = self._finder.finish(opening=known_opening, closing=closing, is_newest_first_by_time=by_time)
         if self._statement.opening is None:
             self._statement.open_with(directions.opening)
-        lines = list(self._release_waiting(directions.is_newest_first, directions.signs))
+        lines = self._release_waiting(directions.is_newest_first, directions.signs)
         lines += self._close_day()
         return lines, directions.closing
 
@@ -106,24 +105,21 @@ class LineCollector:
             return None
         return self._first[1] > self._last[1]
 
-    def _release_waiting(self, is_newest_first: bool, signs: Signs) -> Iterator[StatementLine]:
+    def _release_waiting(self, is_newest_first: bool, signs: Signs) -> list[StatementLine]:
         done = 0
         for row in self._waiting:
-            if not _is_known(row.amounts, signs):
+            if not is_known(row.amounts, signs):
                 break
             done += 1
         ready, self._waiting = self._waiting[:done], self._waiting[done:]
-        for row in ready:
-            yield from self._release(row, is_newest_first, signs)
+        return [line for row in ready for line in self._release(row, is_newest_first, signs)]
 
-    def _release(self, row: ParsedRow, is_newest_first: bool, signs: Signs) -> Iterator[StatementLine]:
+    def _release(self, row: ParsedRow, is_newest_first: bool, signs: Signs) -> list[StatementLine]:
         lines = lines_of_row(row, signs, self._sheet)
         if not is_newest_first:
-            for line in lines:
-                yield self._statement.add(line)
-            return
-        if self._day and self._day[0].booked_on != row.booked_on:
-            yield from self._close_day()
+            return [self._statement.add(line) for line in lines]
+        is_day_over = self._day and self._day[0].booked_on != row.booked_on
+        closed = self._close_day() if is_day_over else []
         if len(self._day) >= ROWS_STORED_MAX:
             raise StatementUnreadable(
                 f"the file begins with the newest row and has more than {ROWS_STORED_MAX:,} rows in a day; sort it by"
@@ -131,6 +127,7 @@ class LineCollector:
                 Place(row.row, self._sheet),
             )
         self._day += reversed(lines)
+        return closed
 
     def _close_day(self) -> list[StatementLine]:
         lines, self._day = [self._statement.add(line) for line in reversed(self._day)], []
@@ -172,13 +169,4 @@ def _line(row: ParsedRow, amount: int, kind: LineKind, balance: int | None, shee
         bank_reference=row.reference,
         counterparty=row.counterparty,
         kind=kind,
-    )
-
-
-def _is_known(amounts: Amounts, signs: Signs) -> bool:
-    return (
-        (bool(signs[0]) or not amounts[0])
-        and (bool(signs[1]) or not amounts[1])
-        and (bool(signs[2]) or not amounts[2])
-        and (bool(signs[3]) or not amounts[3])
     )

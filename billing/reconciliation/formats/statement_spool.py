@@ -4,7 +4,6 @@ The lines leave it in chunks, in the order of the file. Memory does not grow wit
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -21,12 +20,9 @@ from billing.reconciliation.domain.statement import (
     line_key,
     line_key_hex,
 )
+from billing.reconciliation.formats.chunk_file import ChunkFile
 from billing.reconciliation.formats.profile import Profile
 from billing.reconciliation.formats.read_statements import read_statements
-
-CHUNK = 2_000
-"""Lines that are read from the file and stored at once: some tenths of a second."""
-
 
 _READ_AT_ONCE = 1 << 20
 _NO_CODES = Extraction((), rejoined=False)
@@ -91,8 +87,7 @@ class StatementSpool:
     """The lines of one file in a temporary file of the caller."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._waiting: list[tuple[object, ...]] = []
+        self._rows = ChunkFile(file)
 
     def read(
         self,
@@ -115,13 +110,10 @@ class StatementSpool:
                 statements.append(item)
             else:
                 assert head is not None, "a statement begins with its head"
-                self._waiting.append(_spooled(head, item, grammar))
                 count += 1
-                if len(self._waiting) >= CHUNK:
-                    self._write()
-                    if on_line is not None:
-                        on_line(count)
-        self._write()
+                if self._rows.add(_spooled(head, item, grammar)) and on_line is not None:
+                    on_line(count)
+        self._rows.flush()
         return SpooledFile(
             profile=", ".join(dict.fromkeys(each.profile for each in statements)),
             statements=tuple(statements),
@@ -130,9 +122,8 @@ class StatementSpool:
 
     def chunks(self) -> Iterator[list[SpooledLine]]:
         """The lines in chunks, from the first on. Reads the temporary file: call it apart from the event loop."""
-        self._file.seek(0)
-        while line := self._file.readline():
-            yield [SpooledLine(*each) for each in json.loads(line)]
+        for chunk in self._rows.chunks():
+            yield list(map(SpooledLine._make, chunk))
 
     def first_lines(self, position: int, day: date, *, at_most: int) -> list[SpooledLine]:
         """The first lines of a statement on a day."""
@@ -142,11 +133,6 @@ class StatementSpool:
             if len(found) >= at_most or (chunk and chunk[-1].position > position):
                 break
         return found[:at_most]
-
-    def _write(self) -> None:
-        if self._waiting:
-            self._file.write(json.dumps(self._waiting, separators=(",", ":")).encode("ascii") + b"\n")
-            self._waiting = []
 
 
 def hash_file(stream: BinaryIO) -> bytes:

@@ -153,15 +153,17 @@ class _TableReader:
         elif not self._read_any:
             raise StatementUnreadable("the table ends above its rows", Place(sheet=self._sheet))
 
-    def _read_row(self, row: Row, below: Sequence[Cell]) -> Iterator[StatementItem]:
+    def _read_row(self, row: Row, below: Sequence[Cell]) -> Iterable[StatementItem]:
+        section = self._section
+        if section is None or self._is_total(row[1]):
+            return self._read_other(row, below, None)
+        parsed = section.parser.parse(*row)
+        return section.add(parsed) if isinstance(parsed, ParsedRow) else self._read_other(row, below, parsed)
+
+    def _read_other(self, row: Row, below: Sequence[Cell], parsed: UndatedAmounts | None) -> Iterator[StatementItem]:
+        """A row that is no movement."""
         number, cells = row
         section = self._section
-        parsed: ParsedRow | UndatedAmounts | None = None
-        if section is not None and not self._is_total(cells):
-            parsed = section.parser.parse(number, cells)
-            if isinstance(parsed, ParsedRow):
-                yield from section.add(parsed)
-                return
         words = [normalized(cell) for cell in cells if isinstance(cell, str)]
         if section is not None and self._begins_section(words):
             yield from self._close(section)
@@ -171,7 +173,6 @@ class _TableReader:
             yield from self._open(columns)
             return
         place = Place(number, self._sheet)
-        assert not isinstance(parsed, ParsedRow)
         if section is None:
             if not self._head.read(cells, below, self._profile.ends, place) and _is_like_movement(cells):
                 raise StatementUnreadable("the row has a day and an amount, and no headings above it", place)
@@ -288,12 +289,12 @@ class _Section:
             statement.open_with(values.opening)
         self._lines = LineCollector(statement, closing=values.closing)
 
-    def add(self, row: ParsedRow) -> Iterator[StatementLine]:
+    def add(self, row: ParsedRow) -> Sequence[StatementLine]:
         if self.is_ended:
             raise StatementUnreadable("a movement follows the total of the rows", Place(row.row, self._sheet))
         self._last_row = row.row
         self._is_last_checked = row.balance is not None
-        yield from self._lines.add(row)
+        return self._lines.add(row)
 
     def is_complete_at(self, last: int) -> bool:
         """Whether a last row without a line end is whole: a mark of the end or a compared balance follows."""

@@ -155,7 +155,7 @@ class RowParser:
 
     def _dong(self, number: int, cells: Sequence[Cell], role: Role) -> int | None:
         at = self._at[role]
-        if at < 0:
+        if at < 0 or cells[at] is None:
             return None
         try:
             return read_dong(cells[at])
@@ -173,7 +173,7 @@ class RowParser:
 
     def _name(self, number: int, cells: Sequence[Cell], role: Role) -> str | None:
         at = self._at[role]
-        if at < 0:
+        if at < 0 or cells[at] is None:
             return None
         try:
             name = read_name(cells[at])
@@ -200,7 +200,9 @@ class RowParser:
         return None if found is None else found[found.lastindex or 0]
 
     def _counterparty(self, number: int, cells: Sequence[Cell]) -> Counterparty | None:
-        name, account, bank = (self._name(number, cells, role) for role in _PARTIES)
+        name = self._name(number, cells, "counterparty_name")
+        account = self._name(number, cells, "counterparty_account")
+        bank = self._name(number, cells, "counterparty_bank")
         if name is None and account is None and bank is None:
             return None
         return Counterparty(name=name, account=account, bank=bank)

@@ -5,25 +5,21 @@ Statements of banks: `import_statement.py`.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import date
-from itertools import islice
-from uuid import UUID
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, NotSupported, Refused
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids
 from billing.db.database import Transaction
 from billing.organizations.service.context import OrganizationContext, ProviderAccount
-from billing.reconciliation.domain.file_import import (
-    ImportId,
-    ImportKind,
-    SettlementRefused,
-    settlement_keys,
-)
+from billing.reconciliation.domain.file_import import ImportId, ImportKind, KeyedSettlementLine, SettlementRefused
+from billing.reconciliation.formats.settlement_spool import SettlementSpool, SpooledSettlement
+from billing.reconciliation.formats.statement_spool import hash_file
 from billing.reconciliation.service.staging import (
     activate,
     count_chunk,
@@ -33,17 +29,10 @@ from billing.reconciliation.service.staging import (
     remove_all_ended,
 )
 from billing.reconciliation.store.imports import NewImport, add_import, find_active_import
-from billing.reconciliation.store.settlements import (
-    NewSettlementLine,
-    add_payouts,
-    add_settlement_lines,
-    set_paid_out,
-)
-from providers.contract import SettlementFiles, SettlementLine, SettlementUnreadable
+from billing.reconciliation.store.settlements import add_payouts, add_settlement_lines, set_paid_out
+from providers.contract import SettlementFiles, SettlementUnreadable
 
 __all__ = ["SettlementResult", "import_settlement", "preview_settlement"]
-
-CHUNK = 2_000
 
 
 class SettlementNotSupported(NotSupported):
@@ -74,20 +63,20 @@ class SettlementResult:
 async def import_settlement(
     context: OrganizationContext,
     organization_id: OrganizationId,
-    content: bytes,
+    file: BinaryIO,
     *,
     account_name: str,
     file_name: str,
     actor: Actor,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SettlementResult:
-    """Import a settlement file of a provider account; the same file again changes nothing.
+    """Import a settlement file of a provider account; the same file again changes nothing. The file is seekable.
 
     `on_progress` receives the stored lines and all lines. A file that is refused is recorded without lines. Raises
     SettlementRefused, NotFound, SettlementNotSupported, AccountUnusable, ImportUnderWay and ImportDiscarded.
     """
     account = await _find_account(context, organization_id, account_name)
-    file_hash = hashlib.sha256(content).digest()
+    file_hash = await asyncio.to_thread(hash_file, file)
     async with lock_imports(context, organization_id):
         async with context.database.transaction(organization_id, read_only=True) as tx:
             known = await find_active_import(
@@ -104,18 +93,19 @@ async def import_settlement(
             is_intraday=False,
             started_at=context.clock(),
         )
-        result = await _Import(context, account, actor, new, on_progress).run(content)
+        result = await _Import(context, account, actor, new, on_progress, Ids(context.clock)).run(file)
     context.publish_change(organization_id)
     return result
 
 
 async def preview_settlement(
-    context: OrganizationContext, organization_id: OrganizationId, content: bytes, *, account_name: str
+    context: OrganizationContext, organization_id: OrganizationId, file: BinaryIO, *, account_name: str
 ) -> SettlementResult:
     """Read a settlement file whole and write nothing. Raises as `import_settlement` does."""
     account = await _find_account(context, organization_id, account_name)
-    lines = await asyncio.to_thread(_read, account, content)
-    return SettlementResult(import_id=None, lines=len(lines), amount=_amount(lines), fee=_fee(lines))
+    with TemporaryFile() as temporary:
+        read = await asyncio.to_thread(_read, account, file, SettlementSpool(temporary))
+    return SettlementResult(import_id=None, lines=read.line_count, amount=read.amount, fee=read.fee)
 
 
 async def _find_account(
@@ -129,50 +119,42 @@ async def _find_account(
     return account
 
 
-def _read(account: ProviderAccount, content: bytes) -> list[SettlementLine]:
+def _read(account: ProviderAccount, file: BinaryIO, spool: SettlementSpool) -> SpooledSettlement:
     """Every line of a file; it may take long: call it in a thread. Raises SettlementRefused."""
     assert isinstance(account.provider, SettlementFiles), "checked when the account was found"
     try:
-        lines = list(account.provider.read_settlement(content))
+        lines = account.provider.read_settlement(file)
     except SettlementUnreadable as refusal:
         raise SettlementRefused(f"the settlement file is refused: {refusal}; nothing was imported") from refusal
-    for line in lines:
-        if line.amount <= 0 or line.fee < 0:
-            raise SettlementRefused(f"line {line.number}: an amount is above 0, and a fee is not below 0")
-    return lines
-
-
-def _amount(lines: list[SettlementLine]) -> int:
-    return sum(line.amount if line.movement.value == "received" else -line.amount for line in lines)
-
-
-def _fee(lines: list[SettlementLine]) -> int:
-    return sum(line.fee for line in lines)
+    return spool.read(lines)
 
 
 @dataclass(slots=True)
 class _Import:
-    """One import while the lock is held."""
+    """One import while the lock is held. `ids` are those of its lines alone."""
 
     context: OrganizationContext
     account: ProviderAccount
     actor: Actor
     new: NewImport
     on_progress: Callable[[int, int], None] | None
+    ids: Ids
 
-    async def run(self, content: bytes) -> SettlementResult:
+    async def run(self, file: BinaryIO) -> SettlementResult:
         """Stage the file and activate it, or record its refusal."""
         await remove_all_ended(self.context, self.account.organization_id)
         async with self._transaction() as tx:
             await add_import(tx, self.new, self.actor)
         try:
-            lines = await asyncio.to_thread(_read, self.account, content)
-            new_lines, dated = await self._stage(lines)
-            async with self._transaction() as tx:
-                await activate(tx, self.context, self.new.id, "settlement_imported", self.actor)
-                dates = sorted({line.paid_out_on for line in lines if line.paid_out_on is not None})
-                payouts = await add_payouts(tx, self.account.id, [(self.context.ids.new(), day) for day in dates])
-                dated_lines = await set_paid_out(tx, self.account.id, dated)
+            with TemporaryFile() as temporary:
+                spool = SettlementSpool(temporary)
+                read = await asyncio.to_thread(_read, self.account, file, spool)
+                new_lines = await self._stage(spool, read)
+                async with self._transaction() as tx:
+                    await activate(tx, self.context, self.new.id, "settlement_imported", self.actor)
+                    days = [(self.context.ids.new(), day) for day in read.paid_out_days]
+                    payouts = await add_payouts(tx, self.account.id, days)
+                    dated = 0 if new_lines == read.line_count else await self._set_paid_out(tx, spool)
         except (InvalidValue, Refused) as refusal:
             async with self._transaction() as tx:
                 await refuse(tx, self.context, self.new.id, refusal.detail, self.actor)
@@ -183,31 +165,48 @@ class _Import:
             raise
         return SettlementResult(
             import_id=self.new.id,
-            lines=len(lines),
+            lines=read.line_count,
             new_lines=new_lines,
             payouts=payouts,
-            dated=dated_lines,
-            amount=_amount(lines),
-            fee=_fee(lines),
+            dated=dated,
+            amount=read.amount,
+            fee=read.fee,
         )
 
-    async def _stage(self, lines: list[SettlementLine]) -> tuple[int, list[tuple[UUID, date]]]:
-        """Store the lines; returns how many are new, and the payout days of those that are not."""
-        keyed = settlement_keys(lines)
+    async def _stage(self, spool: SettlementSpool, read: SpooledSettlement) -> int:
+        """Store the lines; returns how many no earlier report stated."""
         new_lines = stored = 0
-        dated: list[tuple[UUID, date]] = []
-        while chunk := [NewSettlementLine(self.context.ids.new(), key, line) for line, key in islice(keyed, CHUNK)]:
-            async with self._transaction() as tx:
-                added = await add_settlement_lines(tx, self.new.id, self.account.id, chunk)
-                await count_chunk(tx, self.new.id, lines=len(chunk), new_lines=len(added), profile=self.account.name)
-            new_lines += len(added)
+        chunks = spool.chunks()
+        chunk = await asyncio.to_thread(next, chunks, _NONE)
+        while chunk:
+            # The next chunk is prepared while the database works.
+            following = asyncio.ensure_future(asyncio.to_thread(next, chunks, _NONE))
+            try:
+                async with self._transaction() as tx:
+                    ids = self.ids.several(len(chunk))
+                    new = await add_settlement_lines(tx, self.new.id, self.account.id, ids, chunk)
+                    await count_chunk(tx, self.new.id, lines=len(chunk), new_lines=new, profile=self.account.name)
+            finally:
+                await asyncio.wait({following})
+            new_lines += new
             stored += len(chunk)
-            for each in chunk:
-                if each.key not in added and each.line.paid_out_on is not None:
-                    dated.append((each.key, each.line.paid_out_on))
             if self.on_progress is not None:
-                self.on_progress(stored, len(lines))
-        return new_lines, dated
+                self.on_progress(stored, read.line_count)
+            chunk = following.result()
+        return new_lines
+
+    async def _set_paid_out(self, tx: Transaction, spool: SettlementSpool) -> int:
+        """Set the payout days that this report states for lines of earlier reports; returns how many."""
+        dated = 0
+        chunks = spool.chunks()
+        while chunk := await asyncio.to_thread(next, chunks, _NONE):
+            days = [(line.key, line.paid_out_on) for line in chunk if line.paid_out_on is not None]
+            dated += await set_paid_out(tx, self.account.id, days)
+        return dated
 
     def _transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self.context.database.transaction(self.account.organization_id)
+
+
+_NONE: list[KeyedSettlementLine] = []
+"""After the last chunk."""

@@ -172,19 +172,18 @@ def _bank_account(number: str, found: Sequence[StatedAccount], account_of: str |
 def build_lines(read: ReadStatements, ids: Ids, chunk: Sequence[SpooledLine]) -> list[NewLine]:
     """A chunk as it is stored, with the codes that may never have been issued; takes some time: call it in a thread."""
     statements = {each.statement.position: each for each in read.statements}
-    days: dict[int, date] = {}
+    days = {number: date.fromordinal(number) for number in {line.booked_on for line in chunk}}
     lines = []
-    for line in chunk:
+    for id_, line in zip(ids.several(len(chunk)), chunk, strict=True):
         statement = statements[line.position]
         continued = read.continued.get(line.position)
         number = statement.statement.bank_account_number
-        day = days.get(line.booked_on) or days.setdefault(line.booked_on, date.fromordinal(line.booked_on))
         lines.append(
             NewLine(
-                ids.new(),
+                id_,
                 statement.bank_account_id,
                 line.key if continued is None else continued.key_of(line, number),
-                day,
+                days[line.booked_on],
                 None if line.occurred_at is None else datetime.fromisoformat(line.occurred_at),
                 line.amount,
                 line.balance,

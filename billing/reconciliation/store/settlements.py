@@ -1,15 +1,13 @@
 """Stored settlement lines, and the payouts that they are parts of. Imports are in `imports.py`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from billing.core.ids import ProviderAccountId
 from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.reconciliation.domain.file_import import ImportId
-from providers.contract import SettlementLine
+from billing.reconciliation.domain.file_import import ImportId, KeyedSettlementLine
 
 _ADD_LINES = """
     INSERT INTO settlement_line (organization_id, import_id, provider_account_id, id, key, transaction, reference,
@@ -18,41 +16,20 @@ _ADD_LINES = """
     FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
         $12::timestamptz[], $13::date[], $14::bigint[]) AS given
     ON CONFLICT (organization_id, provider_account_id, key) DO NOTHING
-    RETURNING key
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewSettlementLine:
-    """One line of a report with its id and its key."""
-
-    id: UUID
-    key: UUID
-    line: SettlementLine
-
-
 async def add_settlement_lines(
-    tx: Transaction, import_id: ImportId, account_id: ProviderAccountId, lines: Sequence[NewSettlementLine]
-) -> set[UUID]:
-    """Store lines with distinct keys; returns the keys of those that no earlier report stated."""
-    rows = [
-        (
-            each.id,
-            each.key,
-            each.line.transaction,
-            each.line.reference or "",
-            each.line.movement.value,
-            each.line.amount,
-            each.line.fee,
-            each.line.bank_reference,
-            each.line.occurred_at,
-            each.line.paid_out_on,
-            each.line.number,
-        )
-        for each in lines
-    ]
-    added = await tx.fetch(_ADD_LINES, tx.organization_id, import_id, account_id, *columns(rows, 11))
-    return {row["key"] for row in added}
+    tx: Transaction,
+    import_id: ImportId,
+    account_id: ProviderAccountId,
+    ids: Sequence[UUID],
+    lines: Sequence[KeyedSettlementLine],
+) -> int:
+    """Store lines with distinct keys; returns how many no earlier report stated."""
+    given = [list(column) for column in zip(*lines, strict=True)]
+    tag = await tx.execute(_ADD_LINES, tx.organization_id, import_id, account_id, ids, *given)
+    return int(tag.rpartition(" ")[2])
 
 
 _SET_PAID_OUT = """
@@ -63,8 +40,8 @@ _SET_PAID_OUT = """
 """
 
 
-async def set_paid_out(tx: Transaction, account_id: ProviderAccountId, days: Sequence[tuple[UUID, date]]) -> int:
-    """Set the payout day of stored lines that had none; returns how many."""
+async def set_paid_out(tx: Transaction, account_id: ProviderAccountId, days: Sequence[tuple[str, date]]) -> int:
+    """Set the payout day of stored lines that had none, by their keys; returns how many."""
     tag = await tx.execute(_SET_PAID_OUT, tx.organization_id, account_id, *columns(days, 2))
     return int(tag.rpartition(" ")[2])
 

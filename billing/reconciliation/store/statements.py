@@ -99,8 +99,9 @@ _ADD_LINES = """
         AS line (id, bank_account_id, key, booked_on, occurred_at, amount, balance, kind, bank_reference,
             virtual_account, codes, is_rejoined, row, sheet, position)
     ON CONFLICT (organization_id, bank_account_id, key) DO NOTHING
-    RETURNING id
 """
+
+_WHICH_ADDED = "SELECT id FROM statement_line WHERE organization_id = $1 AND id = ANY($2::uuid[])"
 
 _ADD_TEXTS = """
     INSERT INTO statement_line_text (organization_id, line_id, text, counterparty_name, counterparty_account,
@@ -124,11 +125,11 @@ async def add_lines(
 ) -> tuple[int, int]:
     """Store lines with distinct keys; returns how many are new and how many an earlier file stated."""
     given = [list(column) for column in zip(*lines, strict=True)]
-    added = await tx.fetch(_ADD_LINES, tx.organization_id, import_id, is_tentative, *given[:_COLUMNS])
+    tag = await tx.execute(_ADD_LINES, tx.organization_id, import_id, is_tentative, *given[:_COLUMNS])
     new = lines
     repeated = 0
-    if len(added) < len(lines):
-        ids = {row["id"] for row in added}
+    if int(tag.rpartition(" ")[2]) < len(lines):  # rare: nearly every line of a file is new
+        ids = {row["id"] for row in await tx.fetch(_WHICH_ADDED, tx.organization_id, given[0])}
         new = [each for each in lines if each.id in ids]
         known = [(each.bank_account_id, each.key, each.position) for each in lines if each.id not in ids]
         tag = await tx.execute(_ADD_REPEATED, tx.organization_id, import_id, *columns(known, 3))

@@ -34,7 +34,7 @@ from billing.web.pagination import (
     read_query,
 )
 from billing.web.received_files import receive_file
-from billing.web.request_bodies import read_body, read_id, require_media_type
+from billing.web.request_bodies import read_id, require_media_type
 from billing.web.responses import json_response
 from billing.web.schemas import Document, PageDocument, Text
 
@@ -170,14 +170,15 @@ async def post_settlement(request: web.Request) -> web.Response:
     given = read_query(request, tuple(_SETTLEMENT_QUERY))
     if "account" not in given:
         raise InvalidQuery("name the provider account of the file", field="account")
-    result = await import_settlement(
-        app.context,
-        caller.organization_id,
-        await read_body(request, size_max=app.limits.visit_size_max),
-        account_name=given["account"],
-        file_name=given.get("file_name", "settlement"),
-        actor=caller.actor,
-    )
+    async with receive_file(request, size_max=app.limits.statement_size_max) as content:
+        result = await import_settlement(
+            app.context,
+            caller.organization_id,
+            content,
+            account_name=given["account"],
+            file_name=given.get("file_name", "settlement"),
+            actor=caller.actor,
+        )
     assert result.import_id is not None, "it was imported, now or earlier"
     document = SettlementImportDocument(
         file=await _find(request, result.import_id),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from random import Random
 
 import httpx
@@ -77,7 +78,7 @@ def statement(bank: BankSimulator, day: date, *, kind: str = "csv", terms: FileT
 
 
 def report(bank: BankSimulator, day: date, terms: FileTerms | None = None) -> list[SettlementLine]:
-    return list(SANDBOX.read_settlement(files(bank, terms).settlement(day)))
+    return list(SANDBOX.read_settlement(BytesIO(files(bank, terms).settlement(day))))
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
@@ -285,7 +286,7 @@ def test_changed_report_is_refused_whole(bank: BankSimulator, old: str, new: str
     bank.transfer(payload())
     content = files(bank, DAILY).settlement(DAY).decode("utf-8-sig")
     assert content.count(old) == 1
-    assert len(list(SANDBOX.read_settlement(content.encode()))) == 1
+    assert len(list(SANDBOX.read_settlement(BytesIO(content.encode())))) == 1
 
     with pytest.raises(SettlementUnreadable, match=wrong):
-        SANDBOX.read_settlement(content.replace(old, new).encode())
+        list(SANDBOX.read_settlement(BytesIO(content.replace(old, new).encode())))

@@ -22,13 +22,13 @@ import asyncio, os, signal, sys
 from billing.core.actor import Actor
 from billing.db import database as database_module
 from billing.db.database import Database
-from billing.reconciliation.formats import statement_spool
+from billing.reconciliation.formats import chunk_file
 from billing.reconciliation.service.import_statement import import_statement
 from tests.builders import build_context
 from tests.reconciliation.statement_file import statement_file
 
 url, path, kill_at, side = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-statement_spool.CHUNK = 10
+chunk_file.CHUNK = 10
 commits = 0
 commit = database_module.commit
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date
+from io import BytesIO
 from typing import Any
 
 import asyncpg
@@ -27,7 +28,7 @@ async def run(flow: PaymentFlow, *lines: str, account: str = ACCOUNT_NAME) -> Se
     return await import_settlement(
         flow.context,
         flow.hospital.organization_id,
-        (HEAD + "".join(lines)).encode(),
+        BytesIO((HEAD + "".join(lines)).encode()),
         account_name=account,
         file_name="report.csv",
         actor=Actor.system(),
@@ -126,7 +127,7 @@ async def test_second_import_at_once_is_rejected(flow: PaymentFlow) -> None:
 
 
 async def test_preview_writes_nothing(flow: PaymentFlow) -> None:
-    content = (HEAD + line("A", 5, fee=1)).encode()
+    content = BytesIO((HEAD + line("A", 5, fee=1)).encode())
 
     preview = await preview_settlement(flow.context, flow.hospital.organization_id, content, account_name=ACCOUNT_NAME)
 
