@@ -33,7 +33,8 @@ from billing.visit_accounts.domain.receipt import (
     ReceiptPart,
     ReceiptState,
 )
-from billing.visit_accounts.domain.shift import Drawer, NoOpenShift, ShiftEvent, ShiftEventKind
+from billing.visit_accounts.domain.shift import Drawer, NoOpenShift, ShiftEvent, ShiftEventKind, round_cash
+from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.receipt_prints import read_print_head
 from billing.visit_accounts.store.receipts import add_receipt
 from billing.visit_accounts.store.shifts import (
@@ -46,6 +47,7 @@ from billing.visit_accounts.store.shifts import (
 
 _TOKEN_BYTES = 16
 REFUND_IN_TRANSIT = AccountKey(AccountRole.REFUND_IN_TRANSIT)
+_ROUNDING = AccountKey(AccountRole.CASH_ROUNDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,20 +147,43 @@ async def move_cash(
     return moved
 
 
+def round_receipt(receipt: Receipt, amount: int) -> CashMovement:
+    """What cash rounding adds to the drawer, or takes out of it: D drawer · C rounding, or D rounding · C drawer."""
+    return CashMovement(
+        kind=ShiftEventKind.ROUNDING,
+        amount=amount,
+        other=_ROUNDING,
+        entry_kind=EntryKind.CASH_ROUNDED,
+        receipt_id=receipt.id,
+        visit_id=receipt.visit_id,
+        effective_at=receipt.issued_at,
+    )
+
+
 async def pay_out_cash(tx: Transaction, context: PaymentContext, payout: CashPayout, *, actor: Actor) -> PaidOut:
     """Return cash from the drawer of the caller's open shift, with a numbered receipt (phiếu chi).
 
-    The caller has locked and written the refund and the payment positions. Raises NoOpenShift, NotEnoughCash,
-    PersonNeeded, NoOpenDay.
+    The cash is rounded as that of a collection. The caller has locked and written the refund and the payment
+    positions. Raises NoOpenShift, NotEnoughCash, PersonNeeded, NoOpenDay.
     """
     drawer = await lock_own_drawer(tx, actor)
-    drawer.move(-payout.amount)
+    desk = await find_desk(tx, drawer.shift.desk_id)
+    assert desk is not None, "a shift is at a desk"
+    rounding = round_cash(payout.amount, step=desk.rounding_step)
+    drawer.move(-payout.amount - rounding)
     now = context.clock()
     series, year = SERIES[Direction.OUT], business_date(now).year
     [number] = await take_numbers(tx, series=series, year=year)
-    part = ReceiptPart(
-        method=PartMethod.CASH, amount=payout.amount, payment_id=payout.payment_id, refund_id=payout.refund_id
-    )
+    parts = [
+        ReceiptPart(
+            method=PartMethod.CASH,
+            amount=payout.amount + rounding,
+            payment_id=payout.payment_id,
+            refund_id=payout.refund_id,
+        )
+    ]
+    if rounding:
+        parts.append(ReceiptPart(method=PartMethod.ROUNDING, amount=-rounding))
     receipt = Receipt(
         id=ReceiptId(context.ids.new()),
         series=series,
@@ -172,7 +197,7 @@ async def pay_out_cash(tx: Transaction, context: PaymentContext, payout: CashPay
         issued_by=actor.person,
         visit_id=payout.visit_id,
         shift_id=drawer.shift.id,
-        parts=(part,),
+        parts=tuple(parts),
     )
     head = await read_print_head(tx, receipt)
     await issue_receipt(tx, context, receipt, printed={**head, **payout.printed}, actor=actor)
@@ -185,7 +210,10 @@ async def pay_out_cash(tx: Transaction, context: PaymentContext, payout: CashPay
         visit_id=payout.visit_id,
         payment_id=payout.payment_id,
     )
-    await move_cash(tx, context, drawer, movement, actor=actor)
+    movements = [movement, round_receipt(receipt, -rounding)]
+    # What rounding leaves in the drawer comes first: the drawer may hold no more than the rounded amount.
+    for each in sorted(movements, key=lambda one: one.amount, reverse=True):
+        drawer = await move_cash(tx, context, drawer, each, actor=actor)
     return PaidOut(receipt_id=receipt.id, number=receipt.written_number, shift_id=drawer.shift.id)
 
 

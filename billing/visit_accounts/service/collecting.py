@@ -21,7 +21,6 @@ from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.domain.accounts import (
     AccountKey,
     AccountRole,
-    EntryKind,
     account_subject,
     drawer_account,
     terminal_account,
@@ -53,7 +52,7 @@ from billing.visit_accounts.domain.receipt import (
     TransferAlreadyBooked,
 )
 from billing.visit_accounts.domain.shift import Drawer, ShiftEvent, ShiftEventKind, round_cash
-from billing.visit_accounts.service.cash import CashMovement, issue_receipt, lock_own_drawer, move_cash
+from billing.visit_accounts.service.cash import issue_receipt, lock_own_drawer, move_cash, round_receipt
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.service.payer_collecting import lock_owed, pay_with_taken, record_payer
 from billing.visit_accounts.store.accounts import lock_account
@@ -68,8 +67,6 @@ from billing.visit_accounts.store.receipts import (
     read_requests_of_payments,
 )
 from billing.visit_accounts.store.shifts import add_event
-
-_ROUNDING = AccountKey(AccountRole.CASH_ROUNDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,16 +338,8 @@ class _Taking:
         return ReceiptPart(method=part.method, amount=part.amount, payment_id=payment.id)
 
     async def round(self, rounding: int) -> None:
-        """Book what cash rounding adds or takes off: D drawer · C rounding, or D rounding · C drawer."""
-        movement = CashMovement(
-            kind=ShiftEventKind.ROUNDING,
-            amount=rounding,
-            other=_ROUNDING,
-            entry_kind=EntryKind.CASH_ROUNDED,
-            receipt_id=self.receipt.id,
-            visit_id=self.receipt.visit_id,
-            effective_at=self.receipt.issued_at,
-        )
+        """Book what cash rounding adds or takes off."""
+        movement = round_receipt(self.receipt, rounding)
         self.drawer = await move_cash(self.tx, self.context, self.drawer, movement, actor=self.actor)
 
     async def _debit(self, part: CollectedPart) -> AccountKey:

@@ -13,6 +13,7 @@ from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, RefundId
 from billing.core.list_slice import ListSlice
+from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.domain.accounts import bank_clearing_account
@@ -49,10 +50,13 @@ from billing.payments.store.refunds import (
     read_refund,
 )
 from billing.visit_accounts.domain.receipt import Purpose
+from billing.visit_accounts.domain.shift import round_cash
 from billing.visit_accounts.service.cash import CashPayout, pay_out_cash
 from billing.visit_accounts.service.refund_requests import approve, check_new_refund, open_refund
 from billing.visit_accounts.service.refund_sources import NewRefund, require_provider
+from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.hand_overs import has_bank_account
+from billing.visit_accounts.store.shifts import read_latest_shift_of
 from providers.contract import Outcome
 
 
@@ -203,6 +207,19 @@ async def find_refund(context: PaymentContext, organization_id: OrganizationId, 
             raise NotFound("no such refund", field="refund_id")
         parts, destination = await read_parts(tx, refund_id), await read_destination(tx, refund_id)
     return RefundDetails(refund=refund, parts=parts, destination=destination)
+
+
+async def find_cash_to_pay(
+    context: PaymentContext, organization_id: OrganizationId, amount: Dong, *, actor: Actor
+) -> Dong:
+    """The cash that a refund takes from the caller's drawer, rounded as the facility of the desk rounds cash.
+
+    The amount itself where the caller has no shift, and cannot pay.
+    """
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        shift = await read_latest_shift_of(tx, require_person(actor))
+        desk = None if shift is None else await find_desk(tx, shift.desk_id)
+    return amount if desk is None else Dong(amount + round_cash(amount, step=desk.rounding_step))
 
 
 async def list_all_refunds(

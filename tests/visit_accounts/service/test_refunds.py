@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
+from billing.core.actor import Actor
 from billing.core.approvals import SecondPersonRequired
 from billing.core.ids import PaymentId
 from billing.core.list_slice import ListSlice
 from billing.ops.approval_kinds import approve_subject, find_proposal, list_proposals, reject_proposal
+from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.approvals import ApprovalKind
+from billing.organizations.service.desks import set_cash_settings
 from billing.payments.domain.deposit import DepositState
 from billing.payments.domain.refund import (
     NothingToRefund,
@@ -28,6 +31,7 @@ from billing.visit_accounts.service.refunds import (
     send_refund,
 )
 from providers.contract import Movement
+from tests.builders import FACILITY_CODE
 from tests.flow import PaymentFlow
 from tests.visit_accounts.accounts import OpenVisit
 from tests.visit_accounts.cashiers import ORGANIZATION, CashDesk
@@ -72,6 +76,34 @@ async def test_deposits_of_a_visit_are_returned_in_cash_once_with_a_receipt(desk
         receipt = await tx.fetchrow("SELECT direction, purpose, amount FROM receipt WHERE direction = 'out'")
     assert receipt is not None
     assert tuple(receipt) == ("out", "returned_deposit", 70_000)
+
+
+@pytest.mark.parametrize(("amount", "cash"), [(70_320, 70_000), (69_680, 70_000), (400, 400)])
+async def test_cash_that_is_returned_is_rounded_as_it_was_when_it_was_taken(
+    desk: CashDesk, visit: OpenVisit, amount: int, cash: int
+) -> None:
+    await set_cash_settings(
+        desk.context,
+        ORGANIZATION,
+        facility_code=FACILITY_CODE,
+        setting=CashSetting(rounding_step=1_000),
+        actor=Actor.system(),
+    )
+    await desk.open()
+    await take_cash(desk, visit, amount)
+    assert await desk.drawer() == cash
+
+    refund_id = await request_of_visit(desk, visit, amount)
+    await send_refund(desk.context, ORGANIZATION, refund_id, actor=desk.cashier)
+
+    assert (await desk.drawer(), (await visit.deposit()).held) == (0, 0)
+    async with desk.context.database.transaction(ORGANIZATION) as tx:
+        parts = await tx.fetch(
+            "SELECT part.method, part.amount FROM receipt_part AS part JOIN receipt "
+            "ON receipt.id = part.receipt_id WHERE direction = 'out' ORDER BY part"
+        )
+    rounded = [("rounding", amount - cash)] if amount != cash else []
+    assert [tuple(part) for part in parts] == [("cash", cash), *rounded]
 
 
 async def test_more_than_the_drawer_holds_does_not_leave_it(desk: CashDesk, flow: PaymentFlow) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.core.actor import Role
+from tests.builders import FACILITY_CODE
+from tests.web.cash_day import send
 from tests.web.screens.live import LiveVisit, live_visit
 from tests.web.screens.morning import PIN, Morning, staffed
 from tests.web.site import Site
@@ -110,6 +112,23 @@ async def test_surplus_of_a_deposit_is_returned_on_request(visit: LiveVisit) -> 
     assert "Trả lại được 64.000" in page
     assert location(sent) == f"/desk/visits/{visit.id}/refund?requested=64000"
     assert too_much.status_code == 422
+
+
+async def test_page_states_the_rounded_cash_that_is_paid(visit: LiveVisit) -> None:
+    settings = {"rounding_step": 1_000, "hides_expected_cash": True}
+    await send(visit.morning.site.client, f"/v1/facilities/{FACILITY_CODE}/cash-settings", settings, method="PUT")
+    await visit.advance(64_300)
+    cashier, head = visit.morning.cashier, visit.morning.head
+
+    await cashier.post(f"/desk/visits/{visit.id}/return", return_amount="64.300", reason="nộp thừa")
+    refund = await refund_of(visit)
+    await cashier.post(f"{refund}/approve-here", second_person=str(head.person_id), second_secret=PIN)
+    page = text_of(await cashier.page(refund))
+    paid = await cashier.post(f"{refund}/pay")
+
+    assert "Làm tròn tiền mặt −300" in page
+    assert "Trả 64.000 đ tiền mặt" in page
+    assert location(paid) == refund
 
 
 async def test_finance_approves_or_refuses_in_its_own_session(visit: LiveVisit) -> None:

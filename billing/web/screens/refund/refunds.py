@@ -23,7 +23,13 @@ from billing.organizations.service.api_keys import Caller, NotPermitted
 from billing.organizations.service.approvals import ApprovalKind
 from billing.payments.domain.refund import Refund
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
-from billing.visit_accounts.service.refunds import cancel_refund, confirm_refund, find_refund, send_refund
+from billing.visit_accounts.service.refunds import (
+    cancel_refund,
+    confirm_refund,
+    find_cash_to_pay,
+    find_refund,
+    send_refund,
+)
 from billing.visit_accounts.service.safe import list_bank_accounts
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
@@ -139,6 +145,10 @@ async def _page(
     is_own = refund.requested_by == session.stored.person_id
     may_approve = session.caller.has(Right.APPROVE_REFUND) and not is_own
     is_transfer = refund.way == "manual_transfer"
+    may_pay = refund.state == "approved" and refund.way == "cash" and session.caller.has(Right.PAY_OUT)
+    cash = refund.amount
+    if may_pay:
+        cash = await find_cash_to_pay(context, session.caller.organization_id, cash, actor=session.caller.actor)
     return render_form(
         request,
         "refund/refund.html",
@@ -151,7 +161,8 @@ async def _page(
         seconds=await find_second_persons(request, Right.APPROVE_REFUND)
         if refund.state == "requested" and not may_approve
         else (),
-        may_pay=refund.state == "approved" and refund.way == "cash" and session.caller.has(Right.PAY_OUT),
+        may_pay=may_pay,
+        cash=cash,
         may_instruct=refund.state == "approved" and is_transfer and session.caller.has(Right.REFUND),
         may_confirm=refund.state == "sent" and is_transfer and session.caller.has(Right.REFUND),
         may_cancel=refund.state in ("requested", "approved") and _may_cancel(refund, session.caller),
