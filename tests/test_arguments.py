@@ -31,6 +31,7 @@ REASONS = {
     "billing/tariffs/service/price_lists.py import_tariff": _USE_CASE,
     "billing/visit_accounts/service/desk_screens.py request_for_code": _USE_CASE,
     "billing/visit_accounts/service/hand_overs.py hand_over_cash": _USE_CASE,
+    "billing/visit_accounts/service/receipt_moves.py move_receipt": _USE_CASE,
     "billing/visit_accounts/service/shifts.py pay_in": _USE_CASE,
     "billing/visit_accounts/service/shifts.py pay_out": _USE_CASE,
     "billing/ledger/service/posting.py post_entry": _STEP,

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
-from billing.core.actor import Role
+from billing.core.actor import Actor, ActorKind, Role
 from billing.core.clock import business_date
+from billing.core.ids import ReceiptId, ShiftId
+from billing.visit_accounts.service.receipt_moves import move_receipt
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.flows.hospital_day import Day, cash
 from tests.flows.journal import Move, read_moves
@@ -269,6 +272,24 @@ async def voided_receipts(hospital: Hospital) -> None:
     await hospital.news()
     for receipt in made:
         await hospital.send(f"/receipts/{receipt['id']}/void", {"reason": "nhầm người bệnh"}, by="head")
+
+
+async def moved_receipt(hospital: Hospital) -> None:
+    receipt = await hospital.collect(await hospital.charged(), cash(10_000))
+    await hospital.news()
+    # The shift that the head cashier has opened at a desk before.
+    [row] = await hospital.site.as_owner(
+        "SELECT id, cashier_id FROM shift WHERE state = 'open' ORDER BY id DESC LIMIT 1"
+    )
+    head = Actor(ActorKind.PERSON, row["cashier_id"], row["cashier_id"])
+    await move_receipt(
+        hospital.site.context,
+        hospital.site.hospital.organization_id,
+        ReceiptId(UUID(receipt["id"])),
+        ShiftId(row["id"]),
+        reason="lập nhầm ca",
+        actor=head,
+    )
 
 
 async def card_batch(hospital: Hospital) -> None:

@@ -21,6 +21,7 @@ from tests.flows.entry_acts import (
     money_by_transfer,
     money_taken_back,
     money_that_left_first,
+    moved_receipt,
     open_hospital,
     refunds,
     surplus_that_pays_a_further_invoice,
@@ -162,6 +163,7 @@ ACTS: tuple[tuple[Act, dict[EntryKind, set[tuple[str, str]]]], ...] = (
             }
         },
     ),
+    (moved_receipt, {EntryKind.RECEIPT_MOVED: {("1111 drawer", "1111 drawer")}}),
     (
         money_of_payers,
         {

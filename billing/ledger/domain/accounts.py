@@ -144,6 +144,7 @@ class EntryKind(StrEnum):
     ALLOCATION_MOVED = "allocation_moved"
     DEPOSIT_APPLIED = "deposit_applied"
     RECEIPT_VOIDED = "receipt_voided"
+    RECEIPT_MOVED = "receipt_moved"
     FLOAT_ISSUED = "float_issued"
     CASH_PAID_IN = "cash_paid_in"
     CASH_PAID_OUT = "cash_paid_out"

@@ -57,6 +57,27 @@ CASH_CHECKS: Sequence[LedgerCheck] = (
         """,
     ),
     LedgerCheck(
+        "receipt-moves-agree",
+        "the shift that a moved receipt names is that of its last move, and its cash is in that shift",
+        """
+        SELECT 'receipt ' || receipt.series || receipt.year || '-' || receipt.number AS subject,
+            concat_ws(' ', last.to_shift_id, last.cash) AS expected,
+            concat_ws(' ', receipt.moved_to, last.held) AS found
+        FROM receipt
+        LEFT JOIN LATERAL (
+            SELECT move.to_shift_id,
+                (SELECT coalesce(sum(amount), 0) FROM receipt_part WHERE organization_id = $1
+                    AND receipt_id = receipt.id AND method = 'cash' AND receipt.state = 'valid') AS cash,
+                (SELECT coalesce(sum(amount), 0) FROM shift_event WHERE organization_id = $1
+                    AND receipt_id = receipt.id AND shift_id = move.to_shift_id) AS held
+            FROM receipt_move AS move
+            WHERE move.organization_id = $1 AND move.receipt_id = receipt.id ORDER BY move.id DESC LIMIT 1
+        ) AS last ON true
+        WHERE receipt.organization_id = $1 AND (receipt.moved_to IS NOT NULL OR last.to_shift_id IS NOT NULL)
+            AND (receipt.moved_to IS DISTINCT FROM last.to_shift_id OR last.cash <> last.held)
+        """,
+    ),
+    LedgerCheck(
         "receipt-voids-agree",
         "every void receipt has its sealed void, with reason, time and person",
         """

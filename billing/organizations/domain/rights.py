@@ -37,6 +37,7 @@ class Right(StrEnum):
     COLLECT = "collect"
     RUN_SHIFT = "run_shift"
     VOID_RECEIPT = "void_receipt"
+    MOVE_RECEIPT = "move_receipt"
     CLOSE_SHIFT = "close_shift"
     OVERRIDE_DISCHARGE = "override_discharge"
     CONFIRM_MANUALLY = "confirm_manually"
@@ -119,6 +120,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.COLLECT: _CASHIER,
     Right.RUN_SHIFT: _CASHIER,
     Right.VOID_RECEIPT: _HEAD_CASHIER,
+    Right.MOVE_RECEIPT: _HEAD_CASHIER,
     Right.CLOSE_SHIFT: _HEAD_CASHIER,
     Right.OVERRIDE_DISCHARGE: _HEAD_CASHIER,
     Right.CONFIRM_MANUALLY: _HEAD_CASHIER,
@@ -193,6 +195,7 @@ DESCRIPTIONS: Mapping[Right, str] = {
     Right.COLLECT: "collect money on receipts, reprint receipts, reserve and enter paper receipts",
     Right.RUN_SHIFT: "open, count and end the own shift, send a hand-over",
     Right.VOID_RECEIPT: "void a receipt in its shift",
+    Right.MOVE_RECEIPT: "move a receipt to another open shift",
     Right.CLOSE_SHIFT: "close an ended shift of another person, end a shift that its cashier left",
     Right.OVERRIDE_DISCHARGE: "override a blocker of a discharge",
     Right.CONFIRM_MANUALLY: "state that money arrived before the bank confirms it",

@@ -62,6 +62,12 @@ class ReceiptAlreadyVoid(Refused):
     code = "receipt_already_void"
 
 
+class ReceiptNotMovable(Refused):
+    """The receipt cannot be moved to this shift: another facility, the same shift, or a closed day."""
+
+    code = "receipt_not_movable"
+
+
 class ReceiptMoneyUsed(Refused):
     """The money of the receipt has moved on: to a final bill, a refund or the patient's credit."""
 
@@ -115,7 +121,10 @@ class ReceiptPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A numbered receipt. `amount` is what is credited to the patient, in đồng: the sum of its parts."""
+    """A numbered receipt. `amount` is what is credited to the patient, in đồng: the sum of its parts.
+
+    `shift_id` issued it; `moved_to` is the shift that has it now where it was moved.
+    """
 
     id: ReceiptId
     series: str
@@ -138,12 +147,23 @@ class Receipt:
     voided_by: PersonId | None = None
     reprints: int = 0
     printed_at: datetime | None = None
+    moved_to: ShiftId | None = None
     parts: Sequence[ReceiptPart] = ()
 
     @property
     def written_number(self) -> str:
         """The number as it is printed."""
         return write_number(self.series, self.year, self.number)
+
+    @property
+    def held_in(self) -> ShiftId | None:
+        """The shift that has the receipt and its cash now."""
+        return self.moved_to or self.shift_id
+
+    @property
+    def cash(self) -> int:
+        """The cash that was given for the receipt."""
+        return sum(part.amount for part in self.parts if part.method is PartMethod.CASH)
 
     def credited(self, part: ReceiptPart) -> Dong:
         """What a part credits to the patient: for cash, the part without the rounding."""

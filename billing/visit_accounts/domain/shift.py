@@ -45,6 +45,8 @@ class ShiftEventKind(StrEnum):
     HAND_OVER_REJECTED = "hand_over_rejected"
     OVER = "over"
     SHORT = "short"
+    MOVED_IN = "moved_in"
+    MOVED_OUT = "moved_out"
 
 
 class NoOpenShift(Refused):

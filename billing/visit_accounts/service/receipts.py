@@ -187,9 +187,11 @@ async def void_issued_receipt(
     async with context.database.transaction(organization_id, posting=True) as tx:
         found = await _read(tx, receipt_id)
         target = await _lock_target(tx, found)
-        assert found.shift_id is not None, "a receipt for money in is of a shift"
-        drawer = await lock_drawer(tx, found.shift_id)
+        assert found.held_in is not None, "a receipt for money in is of a shift"
+        drawer = await lock_drawer(tx, found.held_in)
         receipt = await _read(tx, receipt_id, locked=True)
+        if receipt.held_in != drawer.shift.id:
+            raise ReceiptMoneyUsed("the receipt was moved to another shift meanwhile; open it again")
         receipt.require_valid()
         drawer.shift.require_open()
         assert receipt.issued_by is not None, "a person issued the receipt"

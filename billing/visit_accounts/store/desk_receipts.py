@@ -100,7 +100,13 @@ async def read_receipts_of_desk(tx: Transaction, desk_id: DeskId, *, at_most: in
     return [read_row(DeskReceipt, row) for row in await tx.fetch(_OF_DESK, tx.organization_id, desk_id, at_most)]
 
 
-_OF_SHIFT = _RECEIPTS + "WHERE receipt.organization_id = $1 AND receipt.shift_id = $2 ORDER BY receipt.id"
+_OF_SHIFT = (
+    _RECEIPTS
+    + """
+    WHERE receipt.organization_id = $1 AND (receipt.moved_to = $2 OR receipt.shift_id = $2 AND receipt.moved_to IS NULL)
+    ORDER BY receipt.id
+"""
+)
 
 
 async def read_receipts_of_shift(tx: Transaction, shift_id: ShiftId) -> list[DeskReceipt]:

@@ -76,14 +76,14 @@ async def add_receipt(tx: Transaction, receipt: Receipt, *, printed: Mapping[str
 _LOCK_RECEIPT = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
         block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
-        printed_at
+        printed_at, moved_to
     FROM receipt WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
 _READ_RECEIPT = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
         block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
-        printed_at
+        printed_at, moved_to
     FROM receipt WHERE organization_id = $1 AND id = $2
 """
 
@@ -173,10 +173,11 @@ async def read_requests_of_payments(
 _LIST_RECEIPTS = """
     SELECT id, series, year, number, direction, purpose, state, amount, issued_at, issued_by, visit_id, shift_id,
         block_id, deposit_id, deposit_request_id, invoice_id, void_reason, voided_at, voided_by, reprints,
-        printed_at
+        printed_at, moved_to
     FROM receipt
     WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
-        AND ($5::uuid IS NULL OR visit_id = $5) AND ($6::uuid IS NULL OR shift_id = $6)
+        AND ($5::uuid IS NULL OR visit_id = $5)
+        AND ($6::uuid IS NULL OR moved_to = $6 OR shift_id = $6 AND moved_to IS NULL)
         AND ($7::text IS NULL OR state = $7)
     ORDER BY id DESC LIMIT $4
 """

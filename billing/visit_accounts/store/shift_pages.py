@@ -102,7 +102,8 @@ _CASH_RECEIPTS = """
     FROM receipt
     JOIN receipt_part AS part ON part.organization_id = $1 AND part.receipt_id = receipt.id
     LEFT JOIN receipt_print AS print ON print.organization_id = $1 AND print.receipt_id = receipt.id
-    WHERE receipt.organization_id = $1 AND receipt.shift_id = $2 AND receipt.state = 'valid'
+    WHERE receipt.organization_id = $1 AND (receipt.moved_to = $2 OR receipt.shift_id = $2 AND receipt.moved_to IS NULL)
+        AND receipt.state = 'valid'
     GROUP BY receipt.organization_id, receipt.id ORDER BY receipt.id
 """
 

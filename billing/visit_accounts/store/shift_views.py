@@ -118,19 +118,24 @@ _EVENTS = """
 
 _RECEIPTS = """
     SELECT id, series, year, number, direction, state, amount FROM receipt
-    WHERE organization_id = $1 AND shift_id = $2 ORDER BY id
+    WHERE organization_id = $1 AND (moved_to = $2 OR shift_id = $2 AND moved_to IS NULL) ORDER BY id
 """
 
 _SLIPS = """
-    SELECT payment_id, terminal_id, approval_code, amount, batch_id FROM card_slip
-    WHERE organization_id = $1 AND shift_id = $2 ORDER BY payment_id
+    SELECT slip.payment_id, slip.terminal_id, slip.approval_code, slip.amount, slip.batch_id
+    FROM receipt
+    JOIN receipt_part AS part ON part.organization_id = $1 AND part.receipt_id = receipt.id AND part.method = 'card'
+    JOIN card_slip AS slip ON slip.organization_id = $1 AND slip.payment_id = part.payment_id
+    WHERE receipt.organization_id = $1 AND (receipt.moved_to = $2 OR receipt.shift_id = $2 AND receipt.moved_to IS NULL)
+    ORDER BY slip.payment_id
 """
 
 _SUMS = """
     SELECT receipt.direction, part.method, sum(part.amount)::bigint AS amount, count(*)::int AS parts
     FROM receipt
     JOIN receipt_part AS part ON part.organization_id = $1 AND part.receipt_id = receipt.id
-    WHERE receipt.organization_id = $1 AND receipt.shift_id = $2 AND receipt.state = 'valid'
+    WHERE receipt.organization_id = $1 AND (receipt.moved_to = $2 OR receipt.shift_id = $2 AND receipt.moved_to IS NULL)
+        AND receipt.state = 'valid'
     GROUP BY receipt.direction, part.method ORDER BY receipt.direction, part.method
 """
 

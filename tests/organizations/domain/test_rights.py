@@ -49,6 +49,7 @@ def test_administrator_handles_no_money() -> None:
         (Right.COLLECT, Role.CASHIER),
         (Right.RUN_SHIFT, Role.CASHIER),
         (Right.VOID_RECEIPT, Role.HEAD_CASHIER),
+        (Right.MOVE_RECEIPT, Role.HEAD_CASHIER),
         (Right.CLOSE_SHIFT, Role.HEAD_CASHIER),
         (Right.OVERRIDE_DISCHARGE, Role.HEAD_CASHIER),
         (Right.CONFIRM_MANUALLY, Role.HEAD_CASHIER),

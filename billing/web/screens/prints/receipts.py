@@ -5,6 +5,7 @@ POST /receipts/{id}/copies/{paper}   counts a print, then leads to the paper
 GET  /print/receipts/{id}/{paper}    the paper; opening it counts nothing
 POST /receipts/{id}/void             by a person with the right
 POST /receipts/{id}/void-here        at the cashier's screen, with a second person
+POST /receipts/{id}/move             to another open shift, by a person with the right
 """
 
 from datetime import datetime
@@ -14,7 +15,7 @@ from aiohttp import web
 from billing.checkout.formats.qr_image import qr_svg
 from billing.core.amount_words import write_in_words
 from billing.core.errors import BillingError, NotFound
-from billing.core.ids import ReceiptId
+from billing.core.ids import ReceiptId, ShiftId
 from billing.core.money import Dong
 from billing.organizations.domain.receipt_printer import Paper, ReceiptPrinter
 from billing.organizations.domain.rights import Right
@@ -22,13 +23,14 @@ from billing.organizations.service.receipt_printers import find_printer
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.domain.receipt import Direction, ReceiptState
 from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
+from billing.visit_accounts.service.receipt_moves import find_moves, move_receipt
 from billing.visit_accounts.service.receipts import (
     find_receipt,
     print_receipt,
     void_issued_receipt,
 )
 from billing.web.app_state import app_state
-from billing.web.screens.forms import Form, read_form, render_form
+from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
 from billing.web.screens.prints.public import receipt_path
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
@@ -104,6 +106,25 @@ async def _void(request: web.Request, *, is_second_person_here: bool) -> web.Res
     return see_other(request, f"/receipts/{receipt_id}?voided")
 
 
+async def post_move(request: web.Request) -> web.Response:
+    """Move a receipt to another open shift, with a reason."""
+    caller, receipt_id, form = current(request).caller, await _receipt_id(request), await read_form(request)
+    shift_id = await read_reached_id(request, FacilitySubject.SHIFT, form.text("shift_id"))
+    try:
+        await move_receipt(
+            app_state(request).context,
+            caller.organization_id,
+            receipt_id,
+            ShiftId(shift_id),
+            reason=form.text("move_reason"),
+            actor=caller.actor,
+            request=idempotent_request(request, form),
+        )
+    except BillingError as error:
+        return await _page(request, receipt_id, form, error)
+    return see_other(request, f"/receipts/{receipt_id}?moved")
+
+
 async def _page(
     request: web.Request, receipt_id: ReceiptId, form: Form = _EMPTY, error: BillingError | None = None
 ) -> web.Response:
@@ -111,6 +132,7 @@ async def _page(
     found = await find_receipt(app_state(request).context, session.caller.organization_id, receipt_id)
     may_void_here = session.caller.has(Right.COLLECT)
     own = (await _printer(request)).paper
+    shifts = await find_moves(app_state(request).context, session.caller.organization_id, found.receipt)
     is_voidable = found.receipt.state is ReceiptState.VALID and found.receipt.direction is Direction.IN
     return render_form(
         request,
@@ -125,6 +147,9 @@ async def _page(
         may_print=session.caller.has(Right.COLLECT),
         seconds=await find_second_persons(request, Right.VOID_RECEIPT) if is_voidable and may_void_here else (),
         is_voided="voided" in request.query,
+        moves=shifts.moves,
+        places=shifts.places if session.caller.has(Right.MOVE_RECEIPT) else (),
+        is_moved="moved" in request.query,
     )
 
 
