@@ -83,6 +83,14 @@ CYCLES ?= 20
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
 
+.PHONY: failover
+failover: .venv/.installed .venv/failover/.installed ## take the primary of three away under callbacks, then count it: make failover CYCLES=20
+	@$(RUN) tests.failover.failover --cycles $(CYCLES) $(FAILOVER_ARGUMENTS)
+
+.PHONY: rolling-upgrade
+rolling-upgrade: .venv/.installed ## replace web and worker across a migration under callbacks: make rolling-upgrade OLD=commit
+	@$(RUN) tests.failover.upgrade $(if $(OLD),--old $(OLD))
+
 RACES ?= 20
 .PHONY: races
 races: .venv/.installed ## let two terminals do each pair of operations at once: make races RACES=1000
@@ -104,11 +112,15 @@ fuzz: .venv/.installed ## send almost valid bytes to every reader: make fuzz SEC
 	@$(RUN) tests.fuzz.fuzz --seconds $(SECONDS) $(FUZZ_ARGUMENTS)
 
 .PHONY: lock
-lock: .venv/lock/.made ## rewrite requirements.lock from pyproject.toml
+lock: .venv/lock/.made ## rewrite requirements.lock from pyproject.toml, and that of Patroni
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \
 		--generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev --build-deps-for editable \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file requirements.lock pyproject.toml
+	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \
+		--generate-hashes --strip-extras --allow-unsafe \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+		--output-file docker/ha/requirements.lock docker/ha/requirements.in
 
 .PHONY: clean
 clean: ## remove the virtual environment and everything else that was made
@@ -135,6 +147,12 @@ endif
 # The project itself: again after every change of pyproject.toml, since a new entry point is seen only then.
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Patroni, apart: nothing of the program needs it.
+.venv/failover/.installed: docker/ha/requirements.lock .venv/.locked
+	@$(PYTHON) -m venv --clear .venv/failover
+	@.venv/failover/bin/python -m pip --disable-pip-version-check --quiet --quiet install --require-hashes -r $<
 	@touch $@
 
 .venv/lock/.made: .venv/.installed
