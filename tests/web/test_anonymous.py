@@ -32,6 +32,7 @@ MISSES: dict[str, Callable[[], tuple[str, str, dict[str, str]]]] = {
     "picture": lambda: ("GET", f"/pay/1-{token_hex(16)}/qr.png", {}),
     "confirmation": lambda: ("GET", f"/pay/1-{token_hex(16)}/confirmation.html", {}),
     "button": lambda: ("POST", f"/pay/1-{token_hex(16)}/transferred", {}),
+    "choice": lambda: ("POST", f"/pay/1-{token_hex(16)}/return", {}),
     "key": lambda: ("GET", "/v1/visits", {"Authorization": f"Bearer vp_1_{token_hex(16)}"}),
     "no key": lambda: ("GET", "/v1/visits", {}),
     "nowhere": lambda: ("GET", f"/{token_hex(8)}", {}),

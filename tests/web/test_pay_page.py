@@ -50,7 +50,7 @@ async def test_page_states_purpose_amount_and_payee(site: Site) -> None:
     assert page.status.startswith("Chờ chuyển khoản.")
     assert page.amount == "136.000 đ"
     assert "Bệnh viện 1" in page.html
-    assert "<b>Nguyễn V. Thử</b> · Lượt khám LK0001" in page.html
+    assert "<b>Nguyễn V. Thử – 1980</b> · Lượt khám LK0001" in page.html
     assert page.sums["Số tài khoản"] == site.hospital.settings.account_number
     assert page.sums["Chủ tài khoản"] == site.hospital.settings.account_holder
     assert page.sums["Số tiền"] == "136.000 đ"
@@ -101,7 +101,7 @@ async def test_guaranteed_part_is_stated_before_the_patient_share(site: Site) ->
 async def test_page_shows_no_card_no_full_name_and_no_services(site: Site) -> None:
     page = await look(site, await site.open_intent())
 
-    for secret in ("DN4791234567890", "DN479", "Nguyễn Văn Thử", "Xét nghiệm", "Khám Nội", "Paracetamol", "1980"):
+    for secret in ("DN4791234567890", "DN479", "Nguyễn Văn Thử", "Xét nghiệm", "Khám Nội", "Paracetamol", "19800101"):
         assert secret not in page.html
 
 

@@ -3,14 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from billing.core.money import Dong, half_up_dong, total
 from billing.coverage.domain.price_result import AppliedRule
 
 
+class SurplusChoice(StrEnum):
+    """What the payer wishes to become of money that was paid too much: kept for the patient, or returned."""
+
+    KEEP = "keep"
+    RETURN = "return"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageBill:
-    """One invoice on the page, shares in whole đồng.
+    """One invoice on the page, shares in whole đồng. `birth` begins with the year, where it is known.
 
     `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` apply to the whole visit.
     """
@@ -18,6 +26,7 @@ class PageBill:
     number: str
     visit_number: str
     patient: str
+    birth: str
     patient_share: Dong
     other_share: Dong
     insurer_share: Dong
@@ -38,6 +47,7 @@ class PageDeposit:
 
     visit_number: str
     patient: str
+    birth: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

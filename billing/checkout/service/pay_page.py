@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment
+from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment, SurplusChoice
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.payment_codes import payload_for
+from billing.checkout.store import pay_pages as store
 from billing.checkout.store.pay_pages import PageIntent, expedite_poll_of, read_pay_page, read_versions
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
@@ -60,7 +61,8 @@ class PayPage:
     """The content of the page, in whole đồng.
 
     `due` is the amount still to be paid under this code, 0 if none is; `owed` is the amount its target still owes by
-    any code. It has bills, or the deposit of a visit.
+    any code. It has bills, or the deposit of a visit. `may_choose`: money is in excess, and the payer states whether it
+    is kept or returned.
     """
 
     intent_id: IntentId
@@ -81,6 +83,8 @@ class PayPage:
     expires_at: datetime | None
     code: PageCode | None
     redirect: PageRedirect | None
+    may_choose: bool
+    surplus_choice: SurplusChoice | None
 
 
 async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
@@ -107,6 +111,22 @@ async def expedite_poll(context: PaymentContext, organization_id: OrganizationId
         )
 
 
+async def choose_surplus(
+    context: PaymentContext, organization_id: OrganizationId, token: bytes, choice: SurplusChoice
+) -> None:
+    """Record whether the payer wishes that excess money is kept or returned; without any nothing is recorded.
+
+    No money moves: finance reads the wish at the exception and decides. May be repeated and changed. Raises NotFound.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        intent = await read_pay_page(tx, token)
+        if intent is None:
+            raise NotFound("no such page")
+        if _may_choose(intent):
+            await store.choose_surplus(tx, intent.id, choice, at=context.clock())
+    context.publish_change(organization_id)
+
+
 async def find_versions(
     context: PaymentContext, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
 ) -> dict[IntentId, int]:
@@ -128,7 +148,7 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, intent
         bills=tuple(_for_screen(bill) for bill in intent.bills),
         deposit=None
         if intent.deposit is None
-        else replace(intent.deposit, patient=shorten_name(intent.deposit.patient)),
+        else replace(intent.deposit, patient=_name(intent.deposit.patient, intent.deposit.birth)),
         is_standing=intent.is_standing,
         reference=intent.reference_code,
         state=now.state,
@@ -141,13 +161,25 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, intent
         expires_at=intent.expires_at,
         code=await _code(context, organization_id, intent, now.remaining) if is_collecting else None,
         redirect=_redirect(intent.instruction) if may_redirect else None,
+        may_choose=_may_choose(intent),
+        surplus_choice=intent.surplus_choice,
     )
+
+
+def _may_choose(intent: PageIntent) -> bool:
+    return intent.due.state is PatientState.OVER and intent.credit > 0
+
+
+def _name(patient: str, birth: str) -> str:
+    """The shortened name with the year of birth, where both are known: "Nguyễn V. An – 1958"."""
+    short, year = shorten_name(patient), birth[:4]
+    return f"{short} – {year}" if short and year.isdigit() and year != "0000" else short
 
 
 def _for_screen(bill: PageBill) -> PageBill:
     """A bill with a shortened name, and only with reasons that reveal neither the card nor the reason of the visit."""
     reasons = tuple(reason for reason in bill.reasons if reason.rule in _PUBLIC_RULES)
-    return replace(bill, patient=shorten_name(bill.patient), reasons=reasons)
+    return replace(bill, patient=_name(bill.patient, bill.birth), reasons=reasons)
 
 
 async def _code(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.checkout.domain.intent_details import IntentWithInstruction
-from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment
+from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment, SurplusChoice
 from billing.core.ids import IntentId
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -26,6 +26,7 @@ class PageIntent(IntentWithInstruction):
     bills: tuple[PageBill, ...]
     deposit: PageDeposit | None
     payments: tuple[PagePayment, ...]
+    surplus_choice: SurplusChoice | None
 
 
 _ADD_PAGE = """
@@ -47,7 +48,10 @@ _READ_PAGE = """
         coalesce(nullif(bills.phone, ''), nullif(advance.phone, ''), organization.help_phone) AS help_phone,
         (intent.version + bills.version + coalesce(advance.version, 0))::bigint AS version, bills.bills,
         CASE WHEN advance.ma_lk IS NOT NULL THEN
-            jsonb_build_object('visit_number', advance.ma_lk, 'patient', coalesce(advance.patient, '')) END AS deposit,
+            jsonb_build_object('visit_number', advance.ma_lk, 'patient', coalesce(advance.patient, ''),
+                'birth', coalesce(advance.birth, '')) END AS deposit,
+        (SELECT choice FROM surplus_choice WHERE surplus_choice.organization_id = $1
+            AND surplus_choice.intent_id = intent.id) AS surplus_choice,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('amount', payment.amount, 'occurred_at', payment.occurred_at,
              'bank_reference', coalesce(nullif(payment.bank_reference, ''), payment.provider_reference))
              ORDER BY payment.occurred_at, payment.id), '[]')
@@ -61,7 +65,8 @@ _READ_PAGE = """
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(invoice.version), 0) AS version, max(facility.phone) AS phone,
             coalesce(jsonb_agg(jsonb_build_object('number', invoice.number, 'visit_number', visit.ma_lk,
-                'patient', coalesce(patient.name, ''), 'patient_share', invoice.patient_share,
+                'patient', coalesce(patient.name, ''), 'birth', coalesce(patient.birth, ''),
+                'patient_share', invoice.patient_share,
                 'other_share', invoice.other_share, 'insurer_share', invoice.insurer_share,
                 'private_share', invoice.private_share,
                 'copay', parts.copay::text, 'self_pay', parts.self_pay::text,
@@ -80,7 +85,7 @@ _READ_PAGE = """
         WHERE target.organization_id = $1 AND target.intent_id = intent.id
     ) AS bills
     LEFT JOIN LATERAL (
-        SELECT visit.ma_lk, patient.name AS patient, facility.phone,
+        SELECT visit.ma_lk, patient.name AS patient, patient.birth, facility.phone,
             deposit.version + coalesce(request.version, 0) AS version
         FROM deposit
         JOIN visit ON visit.organization_id = $1 AND visit.id = deposit.visit_id
@@ -98,6 +103,18 @@ async def read_pay_page(tx: Transaction, token: bytes) -> PageIntent | None:
     """The content of the page of a token; None if there is none."""
     row = await tx.fetchrow(_READ_PAGE, tx.organization_id, token)
     return None if row is None else read_row(PageIntent, row)
+
+
+_CHOOSE = """
+    INSERT INTO surplus_choice (organization_id, intent_id, choice, chosen_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET choice = excluded.choice, chosen_at = excluded.chosen_at
+    WHERE surplus_choice.choice <> excluded.choice
+"""
+
+
+async def choose_surplus(tx: Transaction, intent_id: IntentId, choice: SurplusChoice, *, at: datetime) -> None:
+    """Store what the payer wishes; a later choice replaces it, an equal one changes nothing."""
+    await tx.execute(_CHOOSE, tx.organization_id, intent_id, choice.value, at)
 
 
 _READ_VERSIONS = """

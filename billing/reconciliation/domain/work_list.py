@@ -39,7 +39,8 @@ class WorkRow:
 
     `signed_amount` has the sign of the bank account. `occurred_at` is None where only the day is known. `text`,
     `payer_name` and `payer_account` are personal and empty once erased. `free` is the unallocated or credit money of
-    its payment. `codes` are the codes of the text that were issued.
+    its payment; `surplus_choice` is what the payer wishes for it, "keep" or "return". `codes` are the codes of the text
+    that were issued.
     """
 
     id: UUID
@@ -68,6 +69,7 @@ class WorkRow:
     payer_account: str
     codes: tuple[str, ...]
     free: Dong
+    surplus_choice: str | None
     read_at: datetime
 
     @property

@@ -26,7 +26,9 @@ _ROWS = """
         coalesce(written.counterparty_name, origin.payer_name, '') AS payer_name,
         coalesce(written.counterparty_account, origin.payer_account, '') AS payer_account,
         coalesce(line.codes, '{}') AS codes, coalesce(position.unallocated + position.credit, 0) AS free,
-        $2::timestamptz AS read_at
+        (SELECT wish.choice FROM surplus_choice AS wish
+            WHERE wish.organization_id = $1 AND wish.intent_id = coalesce(one.intent_id, payment.intent_id)
+        ) AS surplus_choice, $2::timestamptz AS read_at
     FROM exception_case AS one
     LEFT JOIN person AS owner ON owner.organization_id = $1 AND owner.id = one.owner_id
     LEFT JOIN person AS changer ON changer.organization_id = $1 AND changer.id = one.changed_by

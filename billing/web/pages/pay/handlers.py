@@ -6,6 +6,8 @@ GET  /pay/{organization}-{token}/events      event stream of changes, see `live.
 GET  /pay/{organization}-{token}/qr.png      the QR code as a file
 GET  /pay/{organization}-{token}/confirmation.html  the confirmation of the payments, as a file
 POST /pay/{organization}-{token}/transferred the payer reports a transfer: the poll is expedited
+POST /pay/{organization}-{token}/keep        the payer wishes that money paid too much is kept
+POST /pay/{organization}-{token}/return      the payer wishes that it is returned
 
 Every invalid link gets the same page after the same work. The page shows the phones of the hospital that the link
 names.
@@ -15,17 +17,18 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aiohttp import web
 from markupsafe import Markup
 
+from billing.checkout.domain.page_content import SurplusChoice
 from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png, qr_svg
 from billing.checkout.service.desk_phones import DeskPhone
-from billing.checkout.service.pay_page import PayPage, expedite_poll, find_pay_page
+from billing.checkout.service.pay_page import PayPage, choose_surplus, expedite_poll, find_pay_page
 from billing.core.clock import VIETNAM
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
@@ -70,6 +73,7 @@ def add_pay_routes(application: web.Application) -> None:
     router.add_get(PAGE_PATH + "/qr.png", get_picture)
     router.add_get(PAGE_PATH + "/confirmation.html", get_confirmation)
     router.add_post(PAGE_PATH + "/transferred", post_transferred)
+    router.add_post(PAGE_PATH + "/{choice:keep|return}", post_choice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,18 @@ async def post_transferred(request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
+async def post_choice(request: web.Request) -> web.Response:
+    """Record what the payer wishes to become of excess money, and redirect to the page. The body is not read."""
+    page_request, choice = _read(request), SurplusChoice(request.match_info["choice"])
+    try:
+        await _look_up(request, page_request, partial(choose_surplus, choice=choice))
+    except (NotFound, Unavailable) as refusal:
+        return await _refuse(request, refusal, page_request)
+    english = "?lang=en" if page_request.language is Language.ENGLISH else ""
+    location = f"{request.path.removesuffix(f'/{choice.value}')}{english}"
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
+
+
 async def _find(request: web.Request, page_request: _PageRequest) -> PayPage:
     """The page of a link. Raises NotFound, TooManyRequests, Unavailable."""
     return await _look_up(request, page_request, find_pay_page)
@@ -230,7 +246,9 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "payments": [
             (_format_time(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
         ],
-        "next_step": messages.get(f"next_{page.state.value}", ""),
+        "next_step": messages.get(
+            f"next_{page.state.value}{'_' + page.surplus_choice if page.surplus_choice else ''}", ""
+        ),
         "valid_until": messages["valid_until"].format(time=expires) if expires else "",
         "picture": None if code is None else _picture(code.payload, messages["qr_alt"], shown, code.text),
     }
