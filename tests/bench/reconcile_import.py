@@ -25,9 +25,13 @@ _ACCOUNTS = {"bank": ACCOUNT_NAME, "gateway": GATEWAY}
 
 
 async def import_month(url: str, files: Sequence[tuple[str, str]]) -> dict[str, float]:
-    """Import the files as the organization's system; returns seconds, lines and megabytes."""
+    """Import the files as the organization's system; returns seconds, lines and megabytes.
+
+    `start_processor_s` is the processor time of this process before the first file.
+    """
     database = await Database.open(url)
     context = build_context(database)
+    start_processor_s = time.process_time()
     seconds = {STATEMENT: 0.0, "settlement": 0.0}
     lines = dict.fromkeys(seconds, 0)
     for kind, name in files:
@@ -59,6 +63,7 @@ async def import_month(url: str, files: Sequence[tuple[str, str]]) -> dict[str, 
         "settlement_s": seconds["settlement"],
         "statement_lines": lines[STATEMENT],
         "settlement_lines": lines["settlement"],
+        "start_processor_s": start_processor_s,
         "peak_rss_mb": peak_memory_mb(),
     }
 

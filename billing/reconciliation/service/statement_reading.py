@@ -21,7 +21,7 @@ from billing.reconciliation.formats.statement_spool import SpooledFile, SpooledL
 from billing.reconciliation.service.equal_lines import Continued, find_continued
 from billing.reconciliation.store.imports import (
     StatedAccount,
-    find_issued_codes,
+    find_codes_not_issued,
     read_bank_accounts,
     read_virtual_account_prefixes,
 )
@@ -210,15 +210,16 @@ async def drop_codes(tx: Transaction, grammar: Grammar, lines: Sequence[NewLine]
     Where none of the codes in a text was issued, those that are readable after spaces and signs are removed count.
     """
     codes = {code for line in lines if line.codes for code in line.codes.split()}
-    issued = await find_issued_codes(tx, sorted(codes)) if codes else set()
-    if issued == codes:
+    unknown = await find_codes_not_issued(tx, codes) if codes else set()
+    if not unknown:
         return list(lines)
+    issued = codes - unknown
     rejoined: dict[UUID, tuple[str, ...]] = {}
     for line in lines:
         if line.codes and not line.is_rejoined and issued.isdisjoint(line.codes.split()):
             rejoined[line.id] = rejoined_codes(line.text, grammar)
     if further := {code for found in rejoined.values() for code in found} - codes:
-        issued |= await find_issued_codes(tx, sorted(further))
+        issued |= further - await find_codes_not_issued(tx, further)
     return [_with_issued(line, rejoined.get(line.id), issued) if line.codes else line for line in lines]
 
 

@@ -3,7 +3,7 @@
 Statements and their lines are in `statements.py`, settlement lines in `settlements.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -259,16 +259,16 @@ async def read_bank_account_ids(tx: Transaction) -> list[UUID]:
     return [row["id"] for row in await tx.fetch(_BANK_ACCOUNT_IDS, tx.organization_id)]
 
 
-_ISSUED_CODES = """
+_CODES_NOT_ISSUED = """
     SELECT given.code FROM unnest($2::text[]) AS given (code)
-    WHERE EXISTS (SELECT FROM intent WHERE intent.organization_id = $1 AND intent.reference_code = given.code)
-        OR EXISTS (SELECT FROM refund WHERE refund.organization_id = $1 AND refund.reference = given.code)
+    WHERE NOT EXISTS (SELECT FROM intent WHERE intent.organization_id = $1 AND intent.reference_code = given.code)
+        AND NOT EXISTS (SELECT FROM refund WHERE refund.organization_id = $1 AND refund.reference = given.code)
 """
 
 
-async def find_issued_codes(tx: Transaction, codes: Sequence[str]) -> set[str]:
-    """Which of these reference codes the organization ever issued, to an intent or to a refund."""
-    return {row["code"] for row in await tx.fetch(_ISSUED_CODES, tx.organization_id, list(codes))}
+async def find_codes_not_issued(tx: Transaction, codes: Iterable[str]) -> set[str]:
+    """Which of these reference codes the organization never issued, to no intent and to no refund: mostly none."""
+    return {row["code"] for row in await tx.fetch(_CODES_NOT_ISSUED, tx.organization_id, list(codes))}
 
 
 def _count(tag: str) -> int:
