@@ -6,6 +6,7 @@ closing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
@@ -105,8 +106,12 @@ async def save_count(
     *,
     is_final: bool,
     actor: Actor,
+    follows: UUID | None = None,
 ) -> None:
     """Save the notes counted so far; `is_final` finishes the count. A finished count is followed by a new one.
+
+    `follows` is the finished count that the cashier saw. A draft that does not follow the latest finished count comes
+    late (it was sent before that count was finished), and is not saved.
 
     Raises NotFound, WrongShift, ShiftNotOpen, InvalidValue, PersonNeeded.
     """
@@ -118,7 +123,7 @@ async def save_count(
         if latest is not None and latest.state is CountState.DRAFT:
             saved = latest.save(count, by=cashier, at=now)
         else:
-            if latest is not None and is_final and _is_same(latest, count):
+            if latest is not None and (_is_same(latest, count) if is_final else latest.id != follows):
                 return
             saved = ShiftCount(
                 id=context.ids.new(),

@@ -310,7 +310,7 @@ async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_
     stream = distinct + chance.choices(distinct + pending, k=40)
     chance.shuffle(stream)
 
-    limits = IntakeLimits(queues=1, batch_max=chance.randint(1, 9))
+    limits = IntakeLimits(queues=1, batch_max=chance.randint(1, 9), wait_max_ms=60_000)
     async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         await asyncio.gather(*(chance.choice([here, there]).submit(flow.delivery(notice)) for notice in stream))
 

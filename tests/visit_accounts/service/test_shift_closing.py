@@ -66,6 +66,29 @@ async def test_expected_cash_is_shown_only_after_count_and_ticks(desk: CashDesk,
     assert (last.result.expected, last.result.counted, last.result.difference) == (250_000, 250_000, 0)
 
 
+@pytest.mark.parametrize("late", [COUNTED, {"100000": 2}])
+async def test_draft_that_arrives_after_the_count_was_finished_does_not_reopen_it(
+    desk: CashDesk, late: Mapping[str, int]
+) -> None:
+    """A browser sends the last typed note and the form at once; the server may answer the form first."""
+    shift_id = await desk.open(100_000)
+    await save_count(desk.context, ORGANIZATION, shift_id, COUNTED, is_final=True, actor=desk.cashier)
+    finished = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
+    assert finished is not None
+
+    await save_count(desk.context, ORGANIZATION, shift_id, late, is_final=False, actor=desk.cashier)
+    kept = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
+    await save_count(
+        desk.context, ORGANIZATION, shift_id, {"500": 1}, is_final=False, actor=desk.cashier, follows=finished.id
+    )
+    again = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
+
+    assert kept == finished
+    assert again is not None
+    assert again.state is CountState.DRAFT
+    assert dict(again.counted) == {"500": 1}
+
+
 async def test_signed_by_two_persons_shift_is_closed_with_frozen_minutes(desk: CashDesk, visit: OpenVisit) -> None:
     shift_id = await desk.open(100_000)
     await take_cash(desk, visit, 150_000)

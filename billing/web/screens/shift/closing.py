@@ -72,6 +72,7 @@ async def post_draft(request: web.Request) -> web.Response:
         counted,
         is_final=False,
         actor=session.caller.actor,
+        follows=read_id(form.text("follows"), field="follows") if form.text("follows") else None,
     )
     return sums_fragment(request, counted, saved=True)
 
