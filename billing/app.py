@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 import structlog
 from aiohttp import web
@@ -18,6 +19,7 @@ from billing.core.ids import ProviderAccountId
 from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.db.background import Background
+from billing.db.cells import open_database
 from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.seal_export import SealExport
@@ -129,6 +131,7 @@ class DocumentWorker:
     """How a document worker is started: what `open_service` was given that its documents depend on."""
 
     database_url: str = field(repr=False)
+    cells: Mapping[str, str] = field(repr=False)
     web_limits: WebLimits
     public_base_url: str
     outgoing: AddressRules | None
@@ -151,6 +154,7 @@ class DocumentWorker:
         async with (
             open_service(
                 self.database_url,
+                cells=self.cells,
                 database_limits=DatabaseLimits(connections_max=2),
                 intake_limits=IntakeLimits(queues=1),
                 web_limits=self.web_limits,
@@ -180,6 +184,7 @@ class Service:
 async def open_service(
     database_url: str,
     *,
+    cells: Mapping[str, str] = MappingProxyType({}),
     database_limits: DatabaseLimits | None = None,
     intake_limits: IntakeLimits | None = None,
     web_limits: WebLimits | None = None,
@@ -195,6 +200,7 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open the service on a migrated database; leaving it writes what still waits and closes everything.
 
+    `cells` are the addresses of further cells by name (`db/cells.py`); `database_url` is that of the home cell.
     `outgoing` is what the operator allows as providers' addresses beyond https on the internet; `seal_export` is
     the file of heads, where the operator keeps one. `documents` are the limits of the processes that work on big
     documents, None where this process works on all of them itself; `is_log_json` is how those write their logs.
@@ -204,6 +210,7 @@ async def open_service(
     if documents is not None and not is_document_worker:
         worker = DocumentWorker(
             database_url,
+            dict(cells),
             web_limits,
             public_base_url,
             outgoing,
@@ -214,12 +221,13 @@ async def open_service(
     background = Background()
     database_limits = database_limits or DatabaseLimits()
     intake_limits = intake_limits or IntakeLimits()
-    database = await Database.open(database_url, limits=database_limits)
+    database = await open_database(database_url, cells, limits=database_limits)
     intake_database: Database | None = None
     try:
         # Connections of its own: the intake of callbacks waits for no other work of the service.
-        intake_database = await Database.open(
+        intake_database = await open_database(
             database_url,
+            cells,
             limits=replace(
                 database_limits, connections_min=1, connections_max=intake_limits.queues + SPARE_CONNECTIONS
             ),

@@ -15,7 +15,6 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -30,6 +29,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from billing.core.errors import BillingError
+from billing.db.cells import HOME
+from billing.ops.cell_settings import CellName, CellSettings, DatabaseAddress, split_address
 from billing.ops.retention import DOCUMENT_YEARS_MIN, Retention
 from billing.organizations.domain.sessions import SignInLimits
 from providers.addresses import AddressRules
@@ -37,7 +38,7 @@ from providers.addresses import AddressRules
 CONFIG_VARIABLE = "VIENPHI_CONFIG"
 
 _PREFIX = "VIENPHI_"
-_ADDRESSES = ("database_url", "owner_url")
+_ADDRESSES = ("database_url", "owner_url", "admin_url")
 _SECRETS = (*_ADDRESSES, "seal_export_key")
 
 
@@ -243,7 +244,7 @@ class RetentionSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
+    """Every setting. The addresses are None where nothing gives them; sizes are in bytes.
 
     `public_base_url` is where patients and providers reach this service; without it links to pages are paths, and
     providers receive no callback address. `trusted_proxies` are networks of proxies of ours, whose X-Forwarded-For is
@@ -260,8 +261,10 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    database_url: SecretStr | None = None
-    owner_url: SecretStr | None = None
+    database_url: DatabaseAddress | None = None
+    owner_url: DatabaseAddress | None = None
+    admin_url: DatabaseAddress | None = None
+    cells: dict[CellName, CellSettings] = {}
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
     public_base_url: str = ""
@@ -285,15 +288,16 @@ class Settings(BaseSettings):
     seal_export_path: Path | None = None
     seal_export_key: Annotated[SecretStr, Field(min_length=16)] | None = None
 
-    @field_validator(*_ADDRESSES)
+    @property
+    def cell_urls(self) -> dict[str, str]:
+        """The addresses of the further cells, by name."""
+        return {name: cell.database_url.get_secret_value() for name, cell in self.cells.items()}
+
+    @field_validator("cells")
     @classmethod
-    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return value
-        address = value.get_secret_value()
-        if not address.lower().startswith(("postgresql://", "postgres://")):
-            raise ValueError("an address beginning with postgresql:// is wanted")
-        _split(address)
+    def _home_is_the_database_url(cls, value: dict[str, CellSettings]) -> dict[str, CellSettings]:
+        if HOME in value:
+            raise ValueError(f"{HOME} is the cell of database_url; name the others")
         return value
 
     @model_validator(mode="after")
@@ -307,7 +311,7 @@ class Settings(BaseSettings):
     def _is_base(cls, value: str) -> str:
         if not value:
             return value
-        parts = _split(value)
+        parts = split_address(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("an address beginning with http:// or https://, without ? and #, is wanted")
         if "@" in parts.netloc or re.search(r"[^!-~]|[\\\"'<>;^`{|}]", value):
@@ -382,14 +386,6 @@ def _read_secret_files(problems: list[str]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}_FILE names a file that cannot be read: {type(error).__name__}")
     return found
-
-
-def _split(address: str) -> SplitResult:
-    """The parts of an address. Raises ValueError in words that repeat nothing of it."""
-    try:
-        return urlsplit(address)
-    except ValueError:
-        raise ValueError("an address that cannot be read; special characters are percent-encoded") from None
 
 
 def _problem(location: tuple[int | str, ...], kind: str, words: str) -> str:

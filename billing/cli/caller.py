@@ -31,7 +31,7 @@ def run_as_caller(config: Path | None, right: Right, work: Callable[[PaymentCont
 
     async def run() -> T:
         await require_migrated(url)
-        async with open_service(url, outgoing=settings.providers.rules) as service:
+        async with open_service(url, cells=settings.cell_urls, outgoing=settings.providers.rules) as service:
             caller = await authenticate(service.context, key)
             caller.require(right)
             return await work(service.context, caller)

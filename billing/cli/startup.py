@@ -52,10 +52,12 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
     """
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
-    await require_migrated(url)
+    for each in (url, *settings.cell_urls.values()):
+        await require_migrated(each)
     queues, pool = settings.intake_queues, settings.pool
     async with open_service(
         url,
+        cells=settings.cell_urls,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
         intake_limits=IntakeLimits(
             queues=queues.count, batch_max=queues.batch_max, waiting_max=queues.queue_max, wait_max_ms=queues.wait_ms
@@ -80,8 +82,9 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
         ),
         is_log_json=settings.log_format is LogFormat.JSON,
     ) as service:
-        await check_role(service.context.database)
-        await check_transaction_ids(service.context.database)
+        for cell in service.context.database.cells:
+            await check_role(cell)
+            await check_transaction_ids(cell)
         await service.accounts.check_all()
         yield service
 

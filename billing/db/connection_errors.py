@@ -36,6 +36,27 @@ ADDRESS_ERRORS = (ValueError, OverflowError)
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """All other errors of connecting."""
 
+
+class OrganizationMoved(DatabaseBusy):
+    """The organization is moving to another cell, or has moved; nothing was written. `cell` is the new one."""
+
+    def __init__(self, detail: str, cell: str | None) -> None:
+        super().__init__(detail)
+        self.cell = cell
+
+
+def name_busy(error: BaseException) -> DatabaseBusy:
+    """What a temporary error means; `vienphi_enter_cell()` marks its own by the name of a constraint."""
+    match getattr(error, "constraint_name", None):
+        case "organization_moving":
+            return OrganizationMoved("the organization is moving to another cell; nothing was written", None)
+        case "organization_moved":
+            return OrganizationMoved(
+                "the organization is in another cell; nothing was written", getattr(error, "detail", None)
+            )
+    return DatabaseBusy("the database is busy; nothing was written")
+
+
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (asyncpg.InvalidPasswordError,),

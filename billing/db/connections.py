@@ -15,7 +15,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from billing.db.connection_errors import DatabaseBusy, DatabaseUnavailable, cannot_connect
+from billing.db.connection_errors import DatabaseUnavailable, cannot_connect, name_busy
 
 PooledConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -136,7 +136,7 @@ def is_closed(connection: PooledConnection) -> bool:
 def name_error(connection: PooledConnection, error: BaseException) -> BaseException:
     """What an error of a statement before COMMIT means: DatabaseBusy, DatabaseUnavailable or the error itself."""
     if isinstance(error, BUSY_ERRORS):
-        return DatabaseBusy("the database is busy; nothing was written")
+        return name_busy(error)
     if _is_connection_lost(connection, error):
         return DatabaseUnavailable("the connection was lost; nothing was written")
     return error

@@ -25,6 +25,10 @@ from billing.db.single_reads import SingleReads, fetch_each
 from billing.db.tenant_setting import check_organization
 from billing.db.transaction_end import commit, finish, roll_back, run_single, try_lock, unlock
 
+_ORGANIZATIONS = """
+    SELECT vienphi_organizations() AS id
+"""
+
 
 class LockClass(IntEnum):
     """First number of the two-number advisory locks; the second is the organization, or a hash of the subject."""
@@ -34,6 +38,7 @@ class LockClass(IntEnum):
     PATIENT = 3
     IMPORT = 4
     MATCHING = 5
+    CELL = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +129,24 @@ class Transaction(ReadTransaction):
 class Database:
     """A pool of connections of one role. Created by `open`, ended by `close`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", limits: DatabaseLimits) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", limits: DatabaseLimits, *, is_cell: bool = False) -> None:
         self._connections = Connections(pool, acquire_timeout_s=limits.acquire_timeout_s)
         self._limits = limits
+        self._is_cell = is_cell
 
     @classmethod
-    async def open(cls, url: str, *, limits: DatabaseLimits | None = None, application_name: str = "vienphi") -> Self:
-        """Connect. Raises DatabaseUnavailable if the server cannot be reached."""
+    async def open(
+        cls,
+        url: str,
+        *,
+        limits: DatabaseLimits | None = None,
+        application_name: str = "vienphi",
+        is_cell: bool = False,
+    ) -> Self:
+        """Connect. Raises DatabaseUnavailable if the server cannot be reached.
+
+        One of several cells (`is_cell`) checks in every transaction that the organization is there (`cells.py`).
+        """
         limits = limits or DatabaseLimits()
         try:
             pool = await asyncpg.create_pool(
@@ -159,7 +175,17 @@ class Database:
             raise cannot_connect(error) from None  # its message repeats parts of the address
         except CONNECTION_ERRORS as error:
             raise cannot_connect(error) from error
-        return cls(pool, limits)
+        return cls(pool, limits, is_cell=is_cell)
+
+    @property
+    def cells(self) -> "Sequence[Database]":
+        """The databases behind this one, of which each serves some organizations: this one alone, or all cells."""
+        return (self,)
+
+    async def list_organizations(self) -> list[OrganizationId]:
+        """The ids of all organizations that are served, of every cell, by number."""
+        async with self.system_transaction() as reader:
+            return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
 
     async def close(self) -> None:
         """Wait for open transactions, at most as long as a COMMIT may take, then close every connection."""
@@ -178,7 +204,7 @@ class Database:
         Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown (the outcome
         is unknown). An SQL error of a statement or of COMMIT (a deferred constraint) is raised unchanged.
         """
-        begin = _begin_statement(organization_id, posting=posting, read_only=read_only)
+        begin = _begin_statement(organization_id, posting=posting, read_only=read_only, is_cell=self._is_cell)
         async with self._started(begin) as connection:
             tx = Transaction(connection, organization_id)
             try:
@@ -191,13 +217,13 @@ class Database:
 
         For use cases that read once; statements that belong together need a `transaction`.
         """
-        return SingleReads(self._connections, organization_id)
+        return SingleReads(self._connections, organization_id, is_cell=self._is_cell)
 
     async def read_each(
         self, query: str, requests: Sequence[tuple[OrganizationId, Sequence[object]]]
     ) -> list[asyncpg.Record]:
         """The rows of a query for several organizations: one `single_reads` for each, in one round trip."""
-        return await fetch_each(self._connections, query, requests)
+        return await fetch_each(self._connections, query, requests, is_cell=self._is_cell)
 
     async def run_single(
         self, organization_id: OrganizationId, statement: str, *arguments: object
@@ -221,6 +247,8 @@ class Database:
         for organization_id, _ in calls:
             check_organization(organization_id)
         parameters = [(organization_id, *arguments) for organization_id, arguments in calls]
+        if self._is_cell:
+            statement = _entering(statement)
         async with self._connections.borrow() as connection:
             return await finish(run_single(connection, statement, parameters, self._limits.commit_timeout_s))
 
@@ -268,8 +296,8 @@ class Database:
             await finish(commit(connection, self._limits.commit_timeout_s))
 
 
-def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool) -> str:
-    """BEGIN, the tenant and the day lock as one simple query: one round trip.
+def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool, is_cell: bool) -> str:
+    """BEGIN, the tenant, the check of the cell and the day lock as one simple query: one round trip.
 
     Neither SET nor a simple query takes parameters, so the number is written into the text. It is first checked to be
     an int within the column's range: digits cannot carry anything else. SET LOCAL ends with the transaction, so the
@@ -278,9 +306,17 @@ def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_onl
     check_organization(organization_id)
     mode = " READ ONLY" if read_only else ""
     begin = f"BEGIN{mode}; SET LOCAL vienphi.organization = '{organization_id:d}'"
+    if is_cell:
+        begin += f"; SELECT vienphi_enter_cell({organization_id:d}, {'false' if read_only else 'true'})"
     if posting:
         begin += f"; SELECT pg_advisory_xact_lock_shared({LockClass.DAY:d}, {organization_id:d})"
     return begin
+
+
+def _entering(statement: str) -> str:
+    """A statement of `run_each` that first enters the cell; its first parameter is the organization."""
+    assert statement.startswith("SELECT "), "it calls a function"
+    return f"SELECT vienphi_enter_cell($1, true) AS entered, {statement.removeprefix('SELECT ')}"
 
 
 async def _prepare_connection(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

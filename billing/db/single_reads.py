@@ -35,11 +35,12 @@ class TenantReader(Protocol):
 class SingleReads:
     """Each call is a read-only transaction; row security shows the rows of the organization and no others."""
 
-    __slots__ = ("_connections", "organization_id")
+    __slots__ = ("_connections", "_is_cell", "organization_id")
 
-    def __init__(self, connections: Connections, organization_id: OrganizationId) -> None:
+    def __init__(self, connections: Connections, organization_id: OrganizationId, *, is_cell: bool = False) -> None:
         check_organization(organization_id)
         self._connections = connections
+        self._is_cell = is_cell
         self.organization_id = organization_id
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
@@ -47,7 +48,7 @@ class SingleReads:
 
         Raises DatabaseUnavailable, DatabaseBusy or the SQL error of the statement.
         """
-        return await fetch_each(self._connections, query, [(self.organization_id, arguments)])
+        return await fetch_each(self._connections, query, [(self.organization_id, arguments)], is_cell=self._is_cell)
 
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
         """The only row of the answer, or None. Raises what `fetch` raises."""
@@ -62,16 +63,21 @@ class SingleReads:
 
 
 async def fetch_each(
-    connections: Connections, query: str, requests: Sequence[tuple[OrganizationId, Sequence[object]]]
+    connections: Connections,
+    query: str,
+    requests: Sequence[tuple[OrganizationId, Sequence[object]]],
+    *,
+    is_cell: bool = False,
 ) -> list[asyncpg.Record]:
     """The rows of a query for several organizations, in one read-only transaction and one round trip.
 
     Each request is a statement of its own with its organization and its arguments, as many in all: row security shows
-    it the rows of that organization. Raises what `SingleReads.fetch` raises.
+    it the rows of that organization. In one of several cells each checks that its organization is there. Raises what
+    `SingleReads.fetch` raises.
     """
     for organization_id, _ in requests:
         check_organization(organization_id)
-    statement = _with_tenant(query, len(requests[0][1]) + 1)
+    statement = _with_tenant(query, len(requests[0][1]) + 1, is_cell=is_cell)
     parameters = [(*arguments, str(organization_id)) for organization_id, arguments in requests]
     connection = await connections.acquire()
     try:
@@ -94,13 +100,14 @@ async def fetch_each(
 # first scan of the query. If it had not, row security would show no row. Neither side can be merged with the other:
 # set_config is volatile, and a subquery with OFFSET is kept apart.
 @lru_cache(maxsize=64)
-def _with_tenant(query: str, position: int) -> str:
+def _with_tenant(query: str, position: int, *, is_cell: bool) -> str:
     """The statement of a query; the parameter in `position` is the organization as text."""
+    entered = f", vienphi_enter_cell(${position}::text::int, false) AS entered" if is_cell else ""
     return f"""
         SELECT answer.*
         FROM (
             SELECT set_config('vienphi.organization', ${position}::text, true) AS organization,
-                set_config('transaction_read_only', 'on', true) AS is_read_only
+                set_config('transaction_read_only', 'on', true) AS is_read_only{entered}
         ) AS tenant
         CROSS JOIN LATERAL (SELECT * FROM ({query}) AS found OFFSET length(tenant.organization) * 0) AS answer
     """  # noqa: S608 - a query is a constant of a store

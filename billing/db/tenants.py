@@ -1,20 +1,9 @@
-"""The tenants of an installation: its organizations."""
+"""Checks that the organization of a transaction is set up."""
 
 from billing.core.errors import NotFound
-from billing.core.ids import OrganizationId
-from billing.db.database import ReadTransaction, Transaction
+from billing.db.database import Transaction
 
 NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
-
-_ORGANIZATIONS = """
-    SELECT vienphi_organizations() AS id
-"""
-
-
-async def read_organizations(reader: ReadTransaction) -> list[OrganizationId]:
-    """The ids of all organizations of the installation."""
-    return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
-
 
 _IS_KNOWN = """
     SELECT EXISTS (SELECT FROM organization WHERE id = $1)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from billing.core.errors import CommitUnknown, Unavailable
-from billing.db.connection_errors import DatabaseBusy, DatabaseUnavailable
+from billing.db.connection_errors import DatabaseUnavailable, name_busy
 from billing.db.connections import BUSY_ERRORS, FATAL_ERRORS, PooledConnection, is_closed
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ async def run_single(
         if isinstance(error, FATAL_ERRORS):
             raise _unknown(connection, error) from error
         if isinstance(error, BUSY_ERRORS) and not isinstance(error, asyncpg.SerializationError):
-            raise DatabaseBusy("the database is busy; nothing was written") from error
+            raise name_busy(error) from error
         raise  # The server rejected the statement, so it rolled back, or the driver could not encode a parameter.
     except Exception as error:
         # No answer, or one that the driver cannot read: the server may have committed before it answered.

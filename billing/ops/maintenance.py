@@ -1,14 +1,12 @@
-"""Maintenance: partitions are made months before rows need them; the list of organizations for background loops."""
+"""Maintenance: partitions are made months before rows need them."""
 
 import asyncio
 from datetime import timedelta
 
 import structlog
 
-from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.db.partitions import make_partitions
-from billing.db.tenants import read_organizations
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +27,7 @@ async def maintain(database: Database) -> None:
 
 
 async def make_partitions_once(database: Database) -> None:
-    """Make the partitions that are missing, up to three months ahead."""
-    async with database.system_transaction(writing=True) as reader:
-        await make_partitions(reader)
-
-
-async def list_organizations(database: Database) -> list[OrganizationId]:
-    """Every organization of the installation, by its number."""
-    async with database.system_transaction() as reader:
-        return await read_organizations(reader)
+    """Make the partitions that are missing, up to three months ahead, in every cell."""
+    for cell in database.cells:
+        async with cell.system_transaction(writing=True) as reader:
+            await make_partitions(reader)

@@ -4,10 +4,11 @@ partitions to go to, and the tasks of the process run.
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from billing.core.errors import BillingError
 from billing.core.ids import OrganizationId, ProviderAccountId
+from billing.db.database import Database
 from billing.db.migrator import MigrationRefused, pending_in
 from billing.db.partitions import read_missing_partitions
 from billing.organizations.store.organizations import read_account_ids
@@ -59,9 +60,14 @@ class ReadinessCheck:
 
 
 async def _look(context: PaymentContext) -> Readiness:
-    now = context.clock()
+    """The readiness of the first cell that is ready: one that is down stops its own organizations only."""
+    found = [await _look_at(cell, context.clock()) for cell in context.database.cells]
+    return next((each for each in found if each.is_ready), found[0])
+
+
+async def _look_at(cell: Database, now: datetime) -> Readiness:
     try:
-        async with context.database.system_transaction() as reader:
+        async with cell.system_transaction() as reader:
             missing = await pending_in(reader)
             if missing:
                 return Readiness(database=FINE, schema="behind")

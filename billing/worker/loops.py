@@ -17,7 +17,6 @@ import structlog
 from billing.core.ids import OrganizationId
 from billing.db.background import Background
 from billing.db.context import Clock
-from billing.ops.maintenance import list_organizations
 from billing.payments.service.context import PaymentContext
 
 _JITTER = 0.2
@@ -135,7 +134,7 @@ def for_each_organization(
                     log.error("organization_failed", loop=name, organization_id=organization_id, exc_info=error)
                     return None
 
-        served = await asyncio.gather(*(serve(each) for each in await list_organizations(context.database)))
+        served = await asyncio.gather(*(serve(each) for each in await context.database.list_organizations()))
         return TickResult(sum(done for done in served if done is not None), served.count(None))
 
     return run_once

@@ -5,7 +5,6 @@ import asyncio
 import structlog
 
 from billing.core.ids import OrganizationId
-from billing.ops.maintenance import list_organizations
 from billing.ops.measures import OrganizationMeasures, measure_installation, measure_organization
 from billing.payments.service.context import PaymentContext
 from billing.worker.loops import ORGANIZATIONS_AT_ONCE, TickResult
@@ -24,7 +23,7 @@ class Measuring:
 
     async def run_once(self) -> TickResult:
         """Measure once; returns the number of organizations."""
-        organizations = await list_organizations(self._context.database)
+        organizations = await self._context.database.list_organizations()
         found = await asyncio.gather(*(self._measure(each) for each in organizations))
         measured = [each for each in found if each is not None]
         failed = len(found) - len(measured)

@@ -241,6 +241,7 @@ FIRST_STATES = {
     "tariff": {"draft"},
     "visit_account": {"open"},
     "webhook_delivery": {"waiting"},
+    "organization_move": {"arriving", "leaving"},
 }
 
 

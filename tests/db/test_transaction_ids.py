@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from billing.core.ids import OrganizationId
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.db.transaction_ids import ClusterMismatch, OtherSessionsConnected, check_transaction_ids, rebase
@@ -166,12 +167,58 @@ async def store_ahead(database: DatabaseAddress, hospital: DemoHospital, ahead: 
     owner = await Database.open(database.owner_url, limits=LIMITS)
     async with owner.transaction(hospital.organization_id) as tx:
         await tx.execute(
-            "INSERT INTO outbox (organization_id, id, topic, payload, transaction_id) VALUES (1, $1, 'x', '{}',"
+            "INSERT INTO outbox (organization_id, id, topic, payload, transaction_id) VALUES ($3, $1, 'x', '{}',"
             " (vienphi_next_transaction_id()::text::bigint + $2::bigint)::text::xid8)",
             Ids(utc_now).new(),
             ahead,
+            hospital.organization_id,
         )
     await owner.close()
+
+
+async def test_organization_that_arrives_goes_on_beyond_its_own_ids_and_others_are_not_shifted(
+    database: DatabaseAddress,
+) -> None:
+    """Its shift moves with that of the whole database when a dump is restored into another cluster."""
+    hospitals = [
+        await add_demo_hospital(database.owner_url, organization=number, facility_code=f"{number:05d}")
+        for number in (1, 2)
+    ]
+    await store_ahead(database, hospitals[0], 70_000)
+    owner = await Database.open(database.owner_url, limits=LIMITS)
+
+    async def look(organization_id: OrganizationId) -> tuple[int, int, int]:
+        async with owner.transaction(organization_id) as tx:
+            row = await tx.fetchrow(
+                "SELECT vienphi_transaction_id()::text::bigint AS given,"
+                " vienphi_watermark()::text::bigint AS watermark,"
+                " vienphi_largest_transaction_id($1)::text::bigint AS largest",
+                organization_id,
+            )
+        assert row is not None
+        return row["given"], row["watermark"], row["largest"]
+
+    before = await look(hospitals[1].organization_id)
+    async with owner.transaction(hospitals[0].organization_id) as tx:
+        largest = await tx.fetchval("SELECT vienphi_largest_transaction_id(1)::text::bigint")
+        assert await tx.fetchval("SELECT vienphi_rebase_organization(1, $1, now())", largest)
+    given, watermark, largest = await look(hospitals[0].organization_id)
+    after = await look(hospitals[1].organization_id)
+
+    assert given >= watermark > largest
+    assert after[0] - before[0] < 10  # the ids of the server
+    await check_transaction_ids(owner)
+    await store_ahead(database, hospitals[1], 90_000)
+    with pytest.raises(ClusterMismatch):
+        await check_transaction_ids(owner)
+    await owner.close()
+    assert await rebased(database.owner_url)
+    owner = await Database.open(database.owner_url, limits=LIMITS)
+    await check_transaction_ids(owner)
+    shifted = [await look(each.organization_id) for each in hospitals]
+    await owner.close()
+    assert all(given >= watermark > largest for given, watermark, largest in shifted)
+    assert 60_000 < shifted[0][0] - shifted[1][0] < 80_000
 
 
 async def test_app_role_may_not_rebase(app_database: Database) -> None:

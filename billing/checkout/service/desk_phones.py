@@ -11,7 +11,6 @@ import structlog
 from billing.checkout.store.pay_pages import read_desk_phones
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
-from billing.db.tenants import read_organizations
 from billing.payments.service.context import PaymentContext
 
 KEPT_S = 60.0
@@ -51,8 +50,7 @@ class DeskPhones:
         now = monotonic()
         if now - self._listed_at >= KEPT_S:
             self._listed_at = now  # first, so that concurrent requests cause one read
-            async with self._context.database.system_transaction() as reader:
-                self._organizations = frozenset(await read_organizations(reader))
+            self._organizations = frozenset(await self._context.database.list_organizations())
         return self._organizations
 
     async def _read(self, organization_id: OrganizationId) -> tuple[DeskPhone, ...]:

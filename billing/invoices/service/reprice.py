@@ -27,7 +27,6 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
-from billing.db.tenants import read_organizations
 from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_issued
 from billing.invoices.store.price_snapshots import (
     InvoiceSelection,
@@ -127,8 +126,7 @@ async def reprice_invoices(
     `organization_id` None means all; `processes` None means that this process does all the work. Raises
     RepricingStopped, or database errors.
     """
-    async with database.system_transaction() as reader:
-        organizations = await read_organizations(reader) if organization_id is None else [organization_id]
+    organizations = await database.list_organizations() if organization_id is None else [organization_id]
     period = period or Period()
     selection = InvoiceSelection(since=period.since, before=period.before, last_of_visit=draft is not None)
     done, total = 0, await _count(database, organizations, selection)

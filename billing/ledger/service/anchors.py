@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.db.tenants import read_organizations
 from billing.ledger.domain.anchor import Anchor, ExportedHead
 from billing.ledger.store.check import Check, Mismatch
 from billing.ledger.store.seal_export import SealExport
@@ -69,5 +68,4 @@ async def check_exported_heads(database: Database, export: SealExport) -> tuple[
 
 
 async def _organizations(database: Database) -> Sequence[OrganizationId]:
-    async with database.system_transaction() as reader:
-        return await read_organizations(reader)
+    return await database.list_organizations()

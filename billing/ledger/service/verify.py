@@ -8,7 +8,6 @@ from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.context import Context
 from billing.db.database import Database, DatabaseLimits
-from billing.db.tenants import read_organizations
 from billing.ledger.domain.balances import AccountBalance
 from billing.ledger.domain.seal import Seal
 from billing.ledger.service.sealed_rows import verify_seal
@@ -48,8 +47,7 @@ async def verify(database: Database) -> AsyncIterator[CheckResult]:
 
     `database` is opened with VERIFY_LIMITS if the books may be large. Raises DatabaseBusy at its limit.
     """
-    async with database.system_transaction() as reader:
-        organizations = await read_organizations(reader)
+    organizations = await database.list_organizations()
     heads = {organization_id: await _head(database, organization_id) for organization_id in organizations}
     total = len(organizations) * len(CHECKS) + sum(heads.values())
     done = 0
@@ -73,8 +71,7 @@ async def find_unsealed(
     database: Database, *, recorded_before: datetime
 ) -> Sequence[tuple[OrganizationId, Sequence[Unsealed]]]:
     """Rows recorded before a timestamp without a seal: no mismatch by itself, but the sealer may have stopped."""
-    async with database.system_transaction() as reader:
-        organizations = await read_organizations(reader)
+    organizations = await database.list_organizations()
     found = []
     for organization_id in organizations:
         async with database.transaction(organization_id) as tx:

@@ -17,7 +17,6 @@ import structlog
 from billing.core.ids import OrganizationId
 from billing.db.context import Clock
 from billing.db.database import Database
-from billing.db.tenants import read_organizations
 from billing.organizations.service.context import AccountUnusable, ProviderAccount, allow_all
 from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account, read_account_names
 from providers.contract import Callback, Provider
@@ -90,8 +89,7 @@ class KnownAccounts:
         return True
 
     async def _read_organizations(self) -> Set[OrganizationId]:
-        async with self._database.system_transaction() as reader:
-            return frozenset(await read_organizations(reader))
+        return frozenset(await self._database.list_organizations())
 
     async def _read_names(self, organization_id: OrganizationId) -> frozenset[str]:
         async with self._database.transaction(organization_id, read_only=True) as tx:
@@ -172,9 +170,7 @@ class StoredProviderAccounts:
 
     async def check_all(self) -> Mapping[str, str]:
         """Build every account of the installation; the unusable ones are logged and returned."""
-        async with self._database.system_transaction() as reader:
-            organizations = await read_organizations(reader)
-        for organization_id in organizations:
+        for organization_id in await self._database.list_organizations():
             async with self._database.transaction(organization_id) as tx:
                 names = await read_account_names(tx)
             for name in names:

@@ -17,7 +17,6 @@ from billing.core.errors import BillingError, NotFound, Refused
 from billing.core.ids import DeskId, OrganizationId, PersonId
 from billing.db.context import Context
 from billing.db.database import Transaction
-from billing.db.tenants import read_organizations
 from billing.ledger.service.audit import note
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.domain.sessions import Session, SignInLimits, split_cookie, write_cookie
@@ -98,8 +97,7 @@ class Hospital:
 
 async def list_hospitals(context: Context) -> list[Hospital]:
     """Every organization of the installation with its desks, for the sign-in page; training organizations last."""
-    async with context.database.system_transaction() as reader:
-        numbers = await read_organizations(reader)
+    numbers = await context.database.list_organizations()
     found = []
     for number in numbers:
         async with context.database.transaction(number, read_only=True) as tx:

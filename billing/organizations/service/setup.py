@@ -21,7 +21,7 @@ from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, Organization
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
 from billing.db.context import Clock, Ids
 from billing.db.database import Database, Transaction
-from billing.db.tenants import NO_ORGANIZATION, read_organizations, require_organization
+from billing.db.tenants import NO_ORGANIZATION, require_organization
 from billing.ledger.domain.accounts import CHART, AccountKey, clearing_account
 from billing.ledger.store.journal import write_audit
 from billing.ledger.store.ledger_accounts import add_ledger_accounts
@@ -202,8 +202,7 @@ class Setup:
 
     async def list_organizations(self) -> list[ListedOrganization]:
         """Every organization of the installation, by its number."""
-        async with self._database.system_transaction() as reader:
-            numbers = await read_organizations(reader)
+        numbers = await self._database.list_organizations()
         found = []
         for number in numbers:
             async with self._database.transaction(number, read_only=True) as tx:
