@@ -64,7 +64,8 @@ class PaymentFlow:
 
     async def start_intent(self, ma_lk: str = "LK0001", *, amount: int | None = None) -> StartedIntent:
         organization_id = self.hospital.organization_id
-        visit = await record_visit(self.context, organization_id, visit_document(ma_lk=ma_lk), actor=Actor.system())
+        document = visit_document(ma_lk=ma_lk, facility_code=self.hospital.facility_code)
+        visit = await record_visit(self.context, organization_id, document, actor=Actor.system())
         assert visit is not None, "requested without an idempotency key"
         invoice_id = await issue_invoice(self.context, organization_id, visit.id, actor=Actor.system())
         return await self.intent([invoice_id], amount=amount)

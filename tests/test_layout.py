@@ -4,7 +4,20 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_OTHERS = {"bench", "browser", "cases", "chaos", "failover", "flows", "fuzz", "model", "providers", "races", "vectors"}
+_OTHERS = {
+    "bench",
+    "browser",
+    "cases",
+    "chaos",
+    "failover",
+    "flows",
+    "fuzz",
+    "model",
+    "move",
+    "providers",
+    "races",
+    "vectors",
+}
 _FLOORS = {"domain", "store", "formats", "service"}
 
 

@@ -11,6 +11,7 @@ from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
+from billing.cli.organization_move import move
 from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
 from billing.core.ids import OrganizationId
 from billing.core.money import DONG_MAX, Dong
@@ -29,6 +30,9 @@ from billing.visits.domain.visit import FormerTier
 @click.group()
 def organization() -> None:
     """Set up organizations. Needs VIENPHI_OWNER_URL."""
+
+
+organization.add_command(move)
 
 
 @organization.command()

@@ -30,6 +30,8 @@ def _statements() -> Iterator[tuple[str, str]]:
 
 
 _OWNERS_STATEMENTS = {
+    "db.move_states._ADD",
+    "db.move_states._CHANGE",
     "organizations.store.organizations._ADD_ORGANIZATION",
     "organizations.store.organizations._ADD_PREFIX",
     "organizations.store.organizations._ADD_FACILITY",

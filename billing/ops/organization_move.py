@@ -1,0 +1,380 @@
+"""Moves one organization from one cell to another while it is used.
+
+Each step finds what an interrupted run has left, so `move_organization` is repeated until it ends; until the source
+states `left`, `cancel_move` reverses it. The source goes on while the target copies and follows; then the organization
+stands still while both sides are compared. Source: docs/decisions/0025-cells.md.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from billing.core.errors import Refused, Unavailable
+from billing.core.ids import OrganizationId
+from billing.db.move_states import (
+    MoveState,
+    add_move,
+    change_move,
+    close_tables,
+    count_copied,
+    delete_move,
+    drop_slot,
+    find_sessions_without_cells,
+    is_subscribed,
+    lock_move,
+    lock_organization,
+    publish,
+    read_bytes_behind,
+    read_move,
+    read_position,
+    rebase_organization,
+    subscribe,
+    unlock_organization,
+    unpublish,
+    unsubscribe,
+)
+from billing.db.move_tables import (
+    AdminConnection,
+    Content,
+    MovedTable,
+    connect_admin,
+    delete_rows,
+    find_rows,
+    find_taken,
+    make_partitions_since,
+    read_contents,
+    read_migrations,
+    read_moved_tables,
+    read_partitions,
+    read_seal_head,
+)
+
+COMPARED_AT_ONCE = 2
+"""Connections for each side that hash tables during the standstill."""
+
+_LOCK_WAIT_MS = 250
+_CLOSE_WAIT_MS = 100
+_CATCH_UP_MAX_S = 2.0
+_BEHIND_MAX_BYTES = 1_000_000
+_PAUSE_S = 0.2
+_SHORT_PAUSE_S = 0.002
+_ATTEMPTS_MAX = 60
+_RESERVE_ATTEMPTS = 25
+
+
+class MoveRefused(Refused):
+    """The organization cannot move, or the two sides differ: nothing has changed for its users."""
+
+    code = "move_refused"
+
+
+class MoveIncomplete(Unavailable):
+    """A step did not end in its time. The command is repeated; until the flip it may be cancelled."""
+
+    code = "move_incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One cell of a move, with the address of its superuser."""
+
+    cell: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveResult:
+    """A completed move. `standstill_s` is None if an earlier run has flipped it; `shift` is that of transaction ids."""
+
+    tables: int
+    rows: int
+    seal_number: int
+    standstill_s: float | None
+    shift: int | None
+
+
+_SERVED = (MoveState.LEAVING, MoveState.ARRIVED)
+
+_HAS_ORGANIZATION = """
+    SELECT EXISTS (SELECT FROM organization WHERE id = $1)
+"""
+
+Report = Callable[[str], None]
+"""Receives one line for each step."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Move:
+    """The connections of a move, each of a superuser; `holder` has the locks of the standstill."""
+
+    organization_id: OrganizationId
+    sides: tuple[Side, Side]
+    source: AdminConnection
+    target: AdminConnection
+    holder: AdminConnection
+    compared: tuple[Sequence[AdminConnection], Sequence[AdminConnection]]
+    tables: Sequence[MovedTable]
+    report: Report
+
+
+async def find_source(organization_id: OrganizationId, cells: Sequence[Side], target: Side) -> Side:
+    """The cell that serves an organization, or that it has left for the target. Raises MoveRefused."""
+    for side in cells:
+        if side.cell == target.cell:
+            continue
+        connection = await connect_admin(side.url)
+        try:
+            stored = await read_move(connection, organization_id)
+            has_rows = await connection.fetchval(_HAS_ORGANIZATION, organization_id)
+        finally:
+            connection.terminate()
+        if has_rows and (stored is None or stored.state in _SERVED or stored.other_cell == target.cell):
+            return side
+    raise MoveRefused(f"no cell but {target.cell} has organization {organization_id}")
+
+
+async def move_organization(
+    organization_id: OrganizationId, source: Side, target: Side, *, report: Report, timeout_s: float = 6 * 3600.0
+) -> MoveResult:
+    """Move an organization, or go on with an interrupted move, until the target serves it.
+
+    `timeout_s` is for the copy. Raises MoveRefused, MoveIncomplete, and the errors of a lost connection, after which
+    the command is repeated.
+    """
+    async with _opened(organization_id, source, target, report) as move:
+        result: MoveResult | None = None
+        stored = await read_move(move.source, organization_id)
+        if stored is None or stored.state is not MoveState.LEFT:
+            await _check(move)
+            await _begin(move)
+            await _copy(move, timeout_s)
+            result = await _stand_still(move)
+        elif stored.other_cell != target.cell:
+            raise MoveRefused(f"the organization has moved from {source.cell} to {stored.other_cell}")
+        await _finish(move)
+        if result is None:
+            number, _ = await read_seal_head(move.target, organization_id)
+            return MoveResult(tables=len(move.tables), rows=0, seal_number=number, standstill_s=None, shift=None)
+        return result
+
+
+async def cancel_move(organization_id: OrganizationId, source: Side, target: Side, *, report: Report) -> None:
+    """Reverse a move before its flip: the copy is deleted, and the source goes on as before. Raises MoveRefused."""
+    async with _opened(organization_id, source, target, report) as move:
+        stored = await read_move(move.source, organization_id)
+        if stored is not None and stored.state is MoveState.LEFT:
+            raise MoveRefused(f"the organization is already served by {stored.other_cell}")
+        arriving = await read_move(move.target, organization_id)
+        if arriving is not None and arriving.state is MoveState.ARRIVED:
+            raise MoveRefused(f"the organization is served by {target.cell}")
+        await unsubscribe(move.target, organization_id)
+        await unpublish(move.source, organization_id)
+        await drop_slot(move.source, organization_id)
+        if arriving is not None:
+            await delete_rows(move.target, move.tables, organization_id)
+            await delete_move(move.target, organization_id)
+        await delete_move(move.source, organization_id)
+        report("cancelled")
+
+
+@asynccontextmanager
+async def _opened(organization_id: OrganizationId, source: Side, target: Side, report: Report) -> AsyncIterator[_Move]:
+    """Connect to both cells and reserve the move. Raises MoveRefused while another command moves the organization."""
+    opened: list[AdminConnection] = []
+
+    async def connect(side: Side) -> AdminConnection:
+        connection = await connect_admin(side.url)
+        opened.append(connection)
+        return connection
+
+    try:
+        holder = await connect(source)
+        for attempt in range(_RESERVE_ATTEMPTS):
+            if await lock_move(holder, organization_id):
+                break
+            if attempt + 1 == _RESERVE_ATTEMPTS:
+                raise MoveRefused("another command is moving this organization")
+            await asyncio.sleep(_PAUSE_S)  # the session of a command that was killed ends soon
+        reader = await connect(source)
+        yield _Move(
+            organization_id=organization_id,
+            sides=(source, target),
+            source=reader,
+            target=await connect(target),
+            holder=holder,
+            compared=(
+                [await connect(source) for _ in range(COMPARED_AT_ONCE)],
+                [await connect(target) for _ in range(COMPARED_AT_ONCE)],
+            ),
+            tables=await read_moved_tables(reader),
+            report=report,
+        )
+    finally:
+        for connection in opened:
+            connection.terminate()
+
+
+async def _check(move: _Move) -> None:
+    """Refuse a move that could not end. Raises MoveRefused."""
+    source, target = move.sides
+    if source.cell == target.cell:
+        raise MoveRefused(f"the organization is in {source.cell} already")
+    if await read_migrations(move.source) != await read_migrations(move.target):
+        raise MoveRefused(f"{source.cell} and {target.cell} have different migrations; run vienphi migrate in both")
+    if await move.source.fetchval("SELECT current_setting('wal_level')") != "logical":
+        raise MoveRefused(f"wal_level of {source.cell} is not logical; set it and restart PostgreSQL")
+    if not await move.source.fetchval(_HAS_ORGANIZATION, move.organization_id):
+        raise MoveRefused(f"{source.cell} has no organization {move.organization_id}")
+    taken = await find_taken(move.source, move.target, move.organization_id)
+    if taken:
+        raise MoveRefused(f"{target.cell} has assigned to another organization: {', '.join(taken)}")
+    for side, connection in zip(move.sides, (move.source, move.target), strict=True):
+        names = await find_sessions_without_cells(connection)
+        if names:
+            raise MoveRefused(
+                f"programs without the setting cells are connected to {side.cell}: {', '.join(names)}; restart them"
+            )
+
+
+async def _begin(move: _Move) -> None:
+    """State the move in both cells, make the partitions, and subscribe."""
+    source, target = move.sides
+    organization_id = move.organization_id
+    stored = await read_move(move.source, organization_id)
+    if stored is None:
+        await add_move(move.source, organization_id, MoveState.LEAVING, other_cell=target.cell)
+    elif stored.state is MoveState.ARRIVED:
+        await change_move(move.source, organization_id, MoveState.LEAVING, other_cell=target.cell)
+    elif stored != (leaving := type(stored)(MoveState.LEAVING, target.cell)):
+        raise MoveRefused(f"{source.cell} states {stored.state} with {stored.other_cell}, not {leaving.state}")
+    arriving = await read_move(move.target, organization_id)
+    if arriving is None:
+        found = await find_rows(move.target, move.tables, organization_id)
+        if found:
+            raise MoveRefused(f"{target.cell} has rows of the organization: {', '.join(found[:5])}")
+        await add_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)
+    elif arriving.other_cell != source.cell or arriving.state not in (MoveState.ARRIVING, MoveState.READY):
+        raise MoveRefused(f"{target.cell} states {arriving.state} with {arriving.other_cell}")
+    else:
+        await change_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)
+    missing = await read_partitions(move.source) - await read_partitions(move.target)
+    if missing:
+        await make_partitions_since(move.target, min(name.rpartition("_")[2] for name in missing))
+    if not await is_subscribed(move.target, organization_id):
+        await drop_slot(move.source, organization_id)
+        await delete_rows(move.target, move.tables, organization_id)
+        await publish(move.source, move.tables, organization_id)
+        await subscribe(move.target, organization_id, source.url)
+    move.report(f"copying {len(move.tables)} tables")
+
+
+async def _copy(move: _Move, timeout_s: float) -> None:
+    """Wait until every table is copied and the target is close behind. Raises MoveIncomplete."""
+    ends_at = monotonic() + timeout_s
+    reported = -1
+    while True:
+        copied, tables = await count_copied(move.target, move.organization_id)
+        if copied == tables == len(move.tables):
+            position = await read_position(move.source)
+            behind = await read_bytes_behind(move.source, move.organization_id, position)
+            if behind is not None and behind < _BEHIND_MAX_BYTES:
+                return
+        if copied // 20 != reported // 20:
+            move.report(f"copied {copied} of {tables} tables")
+            reported = copied
+        if monotonic() > ends_at:
+            raise MoveIncomplete(f"{copied} of {tables} tables are copied; repeat the command to go on")
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def _stand_still(move: _Move) -> MoveResult:
+    """Stop the organization, compare both sides and flip. Raises MoveRefused where they differ, MoveIncomplete."""
+    organization_id = move.organization_id
+    # The same statements before: afterwards their plans and pages are at hand.
+    await _compare(move)
+    for _ in range(_ATTEMPTS_MAX):
+        started = monotonic()
+        if not await lock_organization(move.holder, organization_id, wait_ms=_LOCK_WAIT_MS):
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        if not await _catch_up(move):
+            await unlock_organization(move.holder, organization_id)
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        return await _flip(move, started)
+    raise MoveIncomplete("transactions of the organization last too long, or the target does not catch up; repeat")
+
+
+async def _catch_up(move: _Move) -> bool:
+    """Wait until the target has every commit of the source; False after a while."""
+    position = await read_position(move.holder)
+    ends_at = monotonic() + _CATCH_UP_MAX_S
+    while monotonic() < ends_at:
+        behind = await read_bytes_behind(move.source, move.organization_id, position)
+        if behind is not None and behind <= 0:
+            return True
+        await asyncio.sleep(_SHORT_PAUSE_S)
+    return False
+
+
+async def _flip(move: _Move, started: float) -> MoveResult:
+    source, target = move.sides
+    organization_id = move.organization_id
+    contents = await _compare(move)
+    differing = [name for name in contents[0] if contents[0][name] != contents[1].get(name)]
+    heads = [await read_seal_head(each, organization_id) for each in (move.source, move.target)]
+    if differing or heads[0] != heads[1]:
+        await unlock_organization(move.holder, organization_id)
+        raise MoveRefused(
+            f"{source.cell} and {target.cell} differ in {', '.join(differing) or 'the head of the seals'};"
+            " nothing has changed: cancel the move"
+        )
+    async with move.target.transaction():
+        shift = await rebase_organization(move.target, organization_id)
+        await change_move(move.target, organization_id, MoveState.READY, other_cell=source.cell)
+    # The session that holds the locks: had they been lost, this statement would be too.
+    await change_move(move.holder, organization_id, MoveState.LEFT, other_cell=target.cell)
+    await unlock_organization(move.holder, organization_id)
+    standstill_s = monotonic() - started
+    move.report(f"flipped after a standstill of {standstill_s * 1000:.0f} ms")
+    return MoveResult(
+        tables=len(contents[0]),
+        rows=sum(each.rows for each in contents[0].values()),
+        seal_number=heads[1][0],
+        standstill_s=standstill_s,
+        shift=shift,
+    )
+
+
+async def _compare(move: _Move) -> list[Mapping[str, Content]]:
+    """The content of every table on both sides, some tables at a time on each."""
+
+    async def read(connections: Sequence[AdminConnection]) -> Mapping[str, Content]:
+        parts = await asyncio.gather(
+            *(
+                read_contents(connection, move.tables[number :: len(connections)], move.organization_id)
+                for number, connection in enumerate(connections)
+            )
+        )
+        return {name: content for part in parts for name, content in part.items()}
+
+    return list(await asyncio.gather(*(read(connections) for connections in move.compared)))
+
+
+async def _finish(move: _Move) -> None:
+    """Drop the replication, close the source's tables to the organization, and state that it has arrived."""
+    organization_id = move.organization_id
+    await unsubscribe(move.target, organization_id)
+    await unpublish(move.source, organization_id)
+    for _ in range(_ATTEMPTS_MAX):
+        if not await close_tables(move.source, move.tables, organization_id, wait_ms=_CLOSE_WAIT_MS):
+            break
+        await asyncio.sleep(_PAUSE_S)
+    else:
+        raise MoveIncomplete("tables of the source are in use all the time; repeat the command")
+    arriving = await read_move(move.target, organization_id)
+    if arriving is not None and arriving.state is MoveState.READY:
+        await change_move(move.target, organization_id, MoveState.ARRIVED, other_cell=move.sides[0].cell)
+    move.report("arrived")

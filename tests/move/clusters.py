@@ -1,0 +1,57 @@
+"""Two clusters as cells: `home` and `north`, each of its own with the settings that a move needs."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from billing.db.migrator import migrate
+from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.ops.organization_move import Side
+
+HOME, NORTH = "home", "north"
+
+REPLICATION: Mapping[str, str] = {
+    "wal_level": "logical",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "max_logical_replication_workers": "8",
+    "max_sync_workers_per_subscription": "4",
+    "wal_retrieve_retry_interval": "200ms",
+}
+"""What both clusters need; the last one shortens the pause after a worker was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Two running clusters with migrated databases."""
+
+    home: EmbeddedPostgres
+    north: EmbeddedPostgres
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """The source and the target of a move from home."""
+        return Side(HOME, self.home.url(SUPERUSER)), Side(NORTH, self.north.url(SUPERUSER))
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """The further cells, as the service takes them."""
+        return {NORTH: self.north.app_url}
+
+
+@contextmanager
+def running_clusters(*, durable: bool = False) -> Iterator[tuple[EmbeddedPostgres, EmbeddedPostgres]]:
+    with (
+        EmbeddedPostgres(durable=durable, settings=REPLICATION) as home,
+        EmbeddedPostgres(durable=durable, settings=REPLICATION) as north,
+    ):
+        yield home, north
+
+
+@asynccontextmanager
+async def open_clusters(*, durable: bool = False) -> AsyncIterator[Clusters]:
+    """Start both clusters and migrate them."""
+    with running_clusters(durable=durable) as (home, north):
+        for each in (home, north):
+            await migrate(each.owner_url)
+        yield Clusters(home, north)

@@ -1,0 +1,155 @@
+"""A move of one organization between two clusters, without load: complete, compared, reversible until its flip."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from billing.core.ids import OrganizationId
+from billing.db.cells import open_database
+from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
+from billing.db.database import Database, DatabaseLimits
+from billing.db.move_states import MoveState, read_move
+from billing.db.move_tables import connect_admin, read_contents, read_moved_tables
+from billing.devserver.embedded import SUPERUSER
+from billing.ledger.service.balances import read_balances, snapshot_once
+from billing.ledger.service.seal_rows import seal_once
+from billing.ops.organization_move import MoveRefused, cancel_move, move_organization
+from tests.builders import add_demo_hospital
+from tests.db.test_transaction_ids import use_up_numbers
+from tests.flow import PaymentFlow, assert_books_are_right, open_flow
+from tests.move.clusters import HOME, Clusters, open_clusters
+
+pytestmark = pytest.mark.own_server
+
+LIMITS = DatabaseLimits(connections_max=3)
+MOVED, STAYS, OTHER = OrganizationId(1), OrganizationId(2), OrganizationId(3)
+
+
+@pytest.fixture
+async def clusters() -> AsyncIterator[Clusters]:
+    async with open_clusters() as opened:
+        yield opened
+
+
+def ignore(_line: str) -> None:
+    """No report."""
+
+
+async def pay(flow: PaymentFlow, name: str) -> None:
+    started = await flow.start_intent(f"LK{name}")
+    await flow.deliver(flow.notice(name, started.code))
+
+
+async def test_organization_moves_with_every_row_and_goes_on_in_its_new_cell(clusters: Clusters) -> None:
+    """The source has given far more transaction ids than the target, so the ids are shifted for this organization."""
+    moved = await add_demo_hospital(clusters.home.owner_url, organization=1)
+    await add_demo_hospital(clusters.home.owner_url, organization=2, facility_code="00002")
+    there = await add_demo_hospital(clusters.north.owner_url, organization=3, facility_code="00003")
+    await use_up_numbers(clusters.home.owner_url, 5_000)
+    cells = await open_database(clusters.home.app_url, clusters.cells, limits=LIMITS)
+    flow = await open_flow(cells, moved)
+    await pay(flow, "T1")
+    await snapshot_once(flow.context, MOVED)
+    await seal_once(flow.context, MOVED)
+    await pay(flow, "T2")  # neither in a snapshot nor under a seal
+    held = await read_balances(flow.context, MOVED)
+
+    result = await move_organization(MOVED, *clusters.sides, report=ignore)
+
+    assert result.shift is not None
+    assert (result.rows > 100, result.seal_number, result.standstill_s is not None) == (True, 1, True)
+    assert await read_balances(flow.context, MOVED) == held
+    await pay(flow, "T3")
+    await pay(await open_flow(cells, there), "T9")
+    await snapshot_once(flow.context, MOVED)
+    assert await seal_once(flow.context, MOVED) == 1
+    assert await cells.list_organizations() == [MOVED, STAYS, OTHER]
+    await cells.close()
+    for cluster, organizations in ((clusters.home, [STAYS]), (clusters.north, [MOVED, OTHER])):
+        database = await Database.open(cluster.app_url, limits=LIMITS)
+        assert await database.list_organizations() == organizations
+        await assert_books_are_right(database)
+        await database.close()
+    again = await move_organization(MOVED, *clusters.sides, report=ignore)
+    assert again.standstill_s is None
+
+
+async def test_old_cell_refuses_an_organization_that_has_left_to_every_role(clusters: Clusters) -> None:
+    """Also to a program that knows no cells, as one that was started before."""
+    hospitals = [
+        await add_demo_hospital(clusters.home.owner_url, organization=number, facility_code=f"{number:05d}")
+        for number in (1, 2)
+    ]
+    await move_organization(MOVED, *clusters.sides, report=ignore)
+
+    for url in (clusters.home.app_url, clusters.home.owner_url):
+        old = await Database.open(url, limits=LIMITS)
+        with pytest.raises(OrganizationMoved):
+            async with old.transaction(MOVED) as tx:
+                await tx.fetch("SELECT id FROM person")
+        with pytest.raises(DatabaseBusy):
+            async with old.transaction(MOVED) as tx:
+                await tx.execute(
+                    "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id)"
+                    " VALUES (1, vienphi_first_id(current_date), now(), 'system', 'x', 'x', gen_random_uuid())"
+                )
+        async with old.transaction(STAYS) as tx:
+            assert await tx.fetch("SELECT id FROM person")
+        await old.close()
+    stays = await Database.open(clusters.home.app_url, limits=LIMITS)
+    await pay(await open_flow(stays, hospitals[1]), "T1")
+    await stays.close()
+
+
+async def test_move_that_finds_a_difference_is_refused_and_can_be_cancelled(clusters: Clusters) -> None:
+    """A row that the target lacks is found; afterwards the source goes on and the organization can move."""
+    hospital = await add_demo_hospital(clusters.home.owner_url, organization=1)
+    source, target = clusters.sides
+    north = await connect_admin(target.url)
+    await north.execute(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER lose BEFORE INSERT ON ledger_account FOR EACH ROW WHEN (NEW.role = 'revenue')"
+        " EXECUTE FUNCTION lose(); ALTER TABLE ledger_account ENABLE ALWAYS TRIGGER lose"
+    )
+    with pytest.raises(MoveRefused, match="ledger_account"):
+        await move_organization(MOVED, source, target, report=ignore)
+    home = await Database.open(clusters.home.app_url, limits=LIMITS, application_name="vienphi (cells)")
+    await pay(await open_flow(home, hospital), "T1")
+    await cancel_move(MOVED, source, target, report=ignore)
+
+    contents = await read_contents(north, await read_moved_tables(north), MOVED)
+    assert sum(content.rows for content in contents.values()) == 0
+    assert await read_move(north, MOVED) is None
+    await north.execute("DROP TRIGGER lose ON ledger_account; DROP FUNCTION lose()")
+    await move_organization(MOVED, source, target, report=ignore)
+    arrived = await read_move(north, MOVED)
+    assert arrived is not None
+    assert (arrived.state, arrived.other_cell) == (MoveState.ARRIVED, HOME)
+    with pytest.raises(MoveRefused):
+        await cancel_move(MOVED, source, target, report=ignore)
+    await home.close()
+    await north.close()
+
+
+async def test_move_is_refused_before_anything_changes(clusters: Clusters) -> None:
+    await add_demo_hospital(clusters.home.owner_url, organization=1)
+    source, target = clusters.sides
+    without_cells = await asyncpg.connect(clusters.home.app_url)
+
+    with pytest.raises(MoveRefused, match="without the setting cells"):
+        await move_organization(MOVED, source, target, report=ignore)
+    await without_cells.close()
+    with pytest.raises(MoveRefused, match="no organization 7"):
+        await move_organization(OrganizationId(7), source, target, report=ignore)
+    admin = await asyncpg.connect(clusters.north.url(SUPERUSER))
+    await add_demo_hospital(clusters.north.owner_url, organization=4, facility_code="00004")
+    await admin.execute("ALTER TABLE organization_prefix DISABLE TRIGGER USER")
+    home = await asyncpg.connect(clusters.home.url(SUPERUSER))
+    prefix = await home.fetchval("SELECT prefix FROM organization_prefix WHERE organization_id = 1")
+    await admin.execute("UPDATE organization_prefix SET prefix = $1 WHERE organization_id = 4", prefix)
+    with pytest.raises(MoveRefused, match="prefix"):
+        await move_organization(MOVED, source, target, report=ignore)
+    for connection in (home, admin):
+        assert await connection.fetch("SELECT FROM organization_move") == []
+        await connection.close()
