@@ -11,7 +11,7 @@ from aiohttp import web
 from billing.web.app_state import app_state
 from billing.web.request_bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, require_identity
 
-_BYTES_A_SECOND_LEAST = 64 * 1024
+BYTES_A_SECOND_LEAST = 64 * 1024
 """How fast a body must come on average, beyond the time that every body has."""
 
 _WRITTEN_AT_ONCE = 1 << 20
@@ -44,7 +44,7 @@ async def _receive(request: web.Request, file: BinaryIO, *, size_max: int) -> No
                 received += len(chunk)
                 if received > size_max:
                     raise BodyTooLarge(f"at most {size_max} bytes are taken here")
-                limit.reschedule(ends_at + received / _BYTES_A_SECOND_LEAST)
+                limit.reschedule(ends_at + received / BYTES_A_SECOND_LEAST)
                 waiting += chunk
                 if len(waiting) >= _WRITTEN_AT_ONCE:
                     await asyncio.to_thread(file.write, bytes(waiting))

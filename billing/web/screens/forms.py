@@ -11,6 +11,7 @@ from aiohttp import web
 
 from billing.core.errors import BillingError, InvalidValue
 from billing.db.idempotency import IdempotentRequest, RequestStillRunning
+from billing.web.posted_forms import read_posted
 from billing.web.problems import problem_of
 from billing.web.screens.refusals import error_text
 from billing.web.screens.rendering import render
@@ -69,8 +70,11 @@ def whole_number(text: str) -> int | None:
 
 
 async def read_form(request: web.Request) -> Form:
-    """The fields of a posted form. Raises InvalidValue for a field of more than 10,000 characters."""
-    posted = await request.post()
+    """The fields of a posted form.
+
+    Raises the errors of `read_posted`, and InvalidValue for a field of more than 10,000 characters.
+    """
+    posted = await read_posted(request)
     fields: dict[str, list[str]] = {}
     for name, value in posted.items():
         if isinstance(value, str):

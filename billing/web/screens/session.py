@@ -16,6 +16,7 @@ from billing.organizations.service.api_keys import Caller, NotAuthenticated, Not
 from billing.organizations.service.sessions import find_session
 from billing.web.app_state import LOG_FIELDS, app_state
 from billing.web.client_address import source_address
+from billing.web.posted_forms import read_posted
 from billing.web.screens.texts import ScreenLanguage
 
 LANGUAGE_COOKIE = "vienphi-language"
@@ -174,7 +175,7 @@ async def require_form_token(request: web.Request, session: ScreenSession) -> No
     require_own_origin(request)
     given = request.headers.get(CSRF_HEADER)
     if given is None:
-        form = await request.post()
+        form = await read_posted(request)
         field = form.get(CSRF_FIELD)
         given = field if isinstance(field, str) else ""
     if not hmac.compare_digest(given.encode(), session.csrf_token.encode()):

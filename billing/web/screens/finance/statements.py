@@ -31,6 +31,7 @@ from billing.reconciliation.service.import_statement import (
 )
 from billing.reconciliation.service.list_imports import find_import, list_breaks, list_imports
 from billing.web.app_state import app_state
+from billing.web.posted_forms import read_posted
 from billing.web.screens.finance.params import read_given, read_uuid
 from billing.web.screens.finance.work_rows import Piece, mark
 from billing.web.screens.finance.wrong_fields import field_errors, status_of
@@ -137,7 +138,7 @@ def _profile(form: Form) -> Profile | None:
 
 async def _upload(request: web.Request) -> tuple[str, BinaryIO]:
     """Name and content of the uploaded file. Raises InvalidValue."""
-    posted = (await request.post()).get("file")
+    posted = (await read_posted(request)).get("file")
     if not isinstance(posted, web.FileField) or not posted.filename:
         raise InvalidValue("choose the file of the bank", field="file")
     return posted.filename.rpartition("/")[2].rpartition("\\")[2][:255], posted.file  # type: ignore[return-value]  # BufferedReader
