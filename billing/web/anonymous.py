@@ -33,7 +33,8 @@ class AnonymousLimits:
     `misses_` are of one address (an IPv6 /64), `misses_total_` of all addresses, `reads_` requests of one address for
     public resources such as health and styles, `page_` lookups of one page. `hold_max_s` is the longest delay of a
     response, `callback_hold_max_s` that of a rejected callback. Concurrent requests continue `pace_s` after each other.
-    `database_` limits running and waiting lookups.
+    `database_` limits running and waiting lookups. Pages and keys that were found lately wait apart and longer
+    (`found_`): the phones of a full hall fetch their pages at the same time.
     """
 
     misses_per_s: float = 25.0
@@ -50,6 +51,8 @@ class AnonymousLimits:
     pace_s: float = 0.003
     database_running_max: int = 4
     database_waiting_max: int = 64
+    found_waiting_max: int = 2_000
+    found_timeout_s: float = 8.0
     database_timeout_s: float = 2.0
     missed_for_s: float = 1.0
     names_max: int = 20_000
@@ -67,7 +70,7 @@ class AnonymousTraffic:
         self._found = _Memory(limits.names_max)
         self._missed = _Memory(limits.names_max)
         self._running = asyncio.Semaphore(limits.database_running_max)
-        self._waiting = 0
+        self._waiting = {False: 0, True: 0}  # lookups by whether their name was found lately
         self._held: set[asyncio.Future[None]] = set()
         self._turn_at = 0.0
         self._is_closing = False
@@ -94,7 +97,7 @@ class AnonymousTraffic:
         if missed_at is not None and monotonic() - missed_at < self._limits.missed_for_s:
             raise missing
         try:
-            async with self._lookup():
+            async with self._lookup(is_found_lately=is_found_lately):
                 found = await find()
         except type(missing):
             self._missed.note(name)
@@ -158,17 +161,21 @@ class AnonymousTraffic:
             self._held.discard(held)
 
     @asynccontextmanager
-    async def _lookup(self) -> AsyncIterator[None]:
+    async def _lookup(self, *, is_found_lately: bool) -> AsyncIterator[None]:
         """One of the few lookups that may run at a time. Raises TooManyRequests, Unavailable."""
-        if self._waiting >= self._limits.database_waiting_max:
+        limits = self._limits
+        waiting_max, timeout_s = limits.database_waiting_max, limits.database_timeout_s
+        if is_found_lately:
+            waiting_max, timeout_s = limits.found_waiting_max, limits.found_timeout_s
+        if self._waiting[is_found_lately] >= waiting_max:
             raise TooManyRequests("too many lookups wait already")
         try:
-            async with asyncio.timeout(self._limits.database_timeout_s):
-                self._waiting += 1
+            async with asyncio.timeout(timeout_s):
+                self._waiting[is_found_lately] += 1
                 try:
                     await self._running.acquire()
                 finally:
-                    self._waiting -= 1
+                    self._waiting[is_found_lately] -= 1
                 try:
                     yield
                 finally:

@@ -130,6 +130,24 @@ async def test_lost_connection_is_shown_until_it_returns(site: Site, phone: Brow
     await expect(notice).to_be_hidden()
 
 
+async def test_page_that_could_not_fetch_its_state_tries_again_while_its_stream_is_open(
+    site: Site, phone: BrowserContext
+) -> None:
+    intent = await site.open_intent()
+    page = await phone.new_page()
+    async with page.expect_response("**/events"), page.expect_response("**/state"):
+        await page.goto(site.address + intent["pay_url"])
+    await page.route("**/state", lambda route: route.fulfill(status=503))
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    notice = page.get_by_text("Mất kết nối, đang thử lại.")
+    await expect(notice).to_be_visible()
+
+    await page.unroute("**/state")
+
+    await expect(page.get_by_role("status")).to_contain_text("Đã thanh toán", timeout=8_000)
+    await expect(notice).to_be_hidden()
+
+
 async def test_every_value_is_copied_with_the_keyboard_alone(site: Site, phone: BrowserContext) -> None:
     intent = await site.open_intent()
     await phone.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.address)

@@ -214,6 +214,31 @@ async def test_lookups_of_anonymous_clients_share_a_few_connections(site: Site) 
     assert refusals.count(TooManyRequests) == 3
 
 
+async def test_known_pages_wait_for_their_turn_where_unknown_ones_are_refused(site: Site) -> None:
+    """Two hundred phones fetch their pages at the same time: each gets its page."""
+    limits = AnonymousLimits(database_running_max=2, database_waiting_max=3, found_timeout_s=20, misses_burst=100)
+    traffic = AnonymousTraffic(limits)
+    pages = [f"page {number}".encode() for number in range(40)]
+
+    async def look_up(name: bytes, takes_s: float) -> str:
+        async def find() -> str:
+            await asyncio.sleep(takes_s)
+            return "found"
+
+        try:
+            return await traffic.look_up("203.0.113.1", name, find, missing=NotFound("no such page"))
+        except TooManyRequests:
+            return "refused"
+
+    for page in pages:
+        assert await look_up(page, 0.0) == "found"
+    unknown = asyncio.gather(*(look_up(f"nothing {number}".encode(), 0.3) for number in range(10)))
+    known = await asyncio.gather(*(look_up(page, 0.001) for page in pages * 5))
+
+    assert known == ["found"] * len(known)
+    assert "refused" in await unknown
+
+
 async def test_miss_is_answered_from_memory_for_a_second(site: Site) -> None:
     traffic = AnonymousTraffic(AnonymousLimits(missed_for_s=0.2))
     found: list[str] = []

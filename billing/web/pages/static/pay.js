@@ -54,6 +54,8 @@
     } catch {
       lost.textContent = offline;
       lost.hidden = false;
+      // The stream does not repeat the change that could not be fetched.
+      if (timer === 0) poll();
     } finally {
       isFetching = false;
     }
