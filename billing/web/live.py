@@ -9,6 +9,7 @@ pages, each in its own transaction. Source: docs/design.md §5, point 8; docs/ux
 
 import asyncio
 import operator
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -29,13 +30,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
-    """Limits of streams, the poll interval, and the time limits of a stream; times in seconds."""
+    """Limits of streams, the poll interval, and the time limits of a stream; times in seconds.
+
+    A client that does not take `write_timeout_s` long what is sent is disconnected by the service. One that does not
+    acknowledge `unacknowledged_s` long what the system sends, as a phone without network, is disconnected by the
+    system.
+    """
 
     streams_max: int = 2_000
     streams_of_page_max: int = 10
     poll_s: float = 1.0
     rest_s: float = 0.1
     write_timeout_s: float = 5.0
+    unacknowledged_s: float = 30.0
     heartbeat_s: float = 20.0
     life_s: float = 1_800.0
 
@@ -45,18 +52,31 @@ Differs = Callable[[int, int], bool]
 
 
 @dataclass(slots=True, eq=False)
+class _Stream:
+    """A stream that waits: `woken` is set when its page has changed, was closed, or the service stops."""
+
+    request: web.Request
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client has closed the connection. aiohttp does not state it to a handler that waits."""
+        return self.request.transport is None or self.request.transport.is_closing()
+
+
+@dataclass(slots=True, eq=False)
 class _Page:
     """The subject of an open page: its newest known version, and the streams that wait for another version."""
 
     version: int
     differs: Differs
-    waiting: set[asyncio.Event] = field(default_factory=set)
+    streams: set[_Stream] = field(default_factory=set)
 
     def show(self, version: int) -> None:
         if self.differs(version, self.version):
             self.version = version
-            for each in self.waiting:
-                each.set()
+            for each in self.streams:
+                each.woken.set()
 
 
 FindVersions = Callable[[PaymentContext, OrganizationId, Sequence[Any]], Awaitable[Mapping[Any, int]]]
@@ -113,8 +133,8 @@ class LiveHub:
         """End every stream."""
         self._is_closing = True
         for page in self._all_pages():
-            for each in page.waiting:
-                each.set()
+            for each in page.streams:
+                each.woken.set()
 
     async def stream(
         self, request: web.Request, organization_id: OrganizationId, subject_id: UUID, version: int
@@ -125,22 +145,22 @@ class LiveHub:
         """
         page = self._pages.get(organization_id, {}).get(subject_id)
         is_full = self._streams >= self._limits.streams_max
-        if is_full or self._is_closing or (page and len(page.waiting) >= self._limits.streams_of_page_max):
+        if is_full or self._is_closing or (page and len(page.streams) >= self._limits.streams_of_page_max):
             return web.Response(status=503, headers={"Retry-After": "15"})
-        changed = asyncio.Event()
+        stream = _Stream(request)
         page = self._pages.setdefault(organization_id, {}).setdefault(subject_id, page or _Page(version, self._differs))
         if self._differs(page.version, version):
-            changed.set()
-        page.waiting.add(changed)
+            stream.woken.set()
+        page.streams.add(stream)
         if self._differs is operator.gt:
             page.show(version)
         self._streams += 1
         try:
-            return await self._write(request, changed)
+            return await self._write(stream)
         finally:
             self._streams -= 1
-            page.waiting.discard(changed)
-            if not page.waiting:
+            page.streams.discard(stream)
+            if not page.streams:
                 self._remove_page(organization_id, subject_id)
 
     async def watch(self) -> None:
@@ -153,12 +173,20 @@ class LiveHub:
                 pass
             self._wakeup.clear()
             notified, self._notified = self._notified, set()
+            self._wake_closed()
             now = monotonic()
             for organization_id in list(self._pages):
                 is_due = now - self._checked_at.get(organization_id, 0.0) >= self._limits.poll_s * 0.6
                 if organization_id in notified or is_due:
                     await self._check(organization_id)
             await asyncio.sleep(self._limits.rest_s)
+
+    def _wake_closed(self) -> None:
+        """Let the streams end whose client has closed the page: their places are needed before the next heartbeat."""
+        for page in self._all_pages():
+            for each in page.streams:
+                if each.is_closed:
+                    each.woken.set()
 
     async def _check(self, organization_id: OrganizationId) -> None:
         self._checked_at[organization_id] = monotonic()
@@ -177,31 +205,32 @@ class LiveHub:
             if subject_id in pages:
                 pages[subject_id].show(version)
 
-    async def _write(self, request: web.Request, changed: asyncio.Event) -> web.StreamResponse:
+    async def _write(self, stream: _Stream) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         ends_at = monotonic() + self._limits.life_s
+        _limit_unacknowledged(stream.request, self._limits.unacknowledged_s)
         try:
             async with asyncio.timeout(self._limits.write_timeout_s):
-                await response.prepare(request)
+                await response.prepare(stream.request)
                 await response.write(b"retry: 3000\n\n")
             while not self._is_closing and monotonic() < ends_at:
-                text = b"data: changed\n\n" if await self._is_set(changed) else b": here\n\n"
-                changed.clear()
-                if self._is_closing:
+                text = b"data: changed\n\n" if await self._is_set(stream.woken) else b": here\n\n"
+                stream.woken.clear()
+                if self._is_closing or stream.is_closed:
                     break
                 async with asyncio.timeout(self._limits.write_timeout_s):
                     await response.write(text)
         except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-        except ConnectionError:
-            pass  # The page was closed.
+            if stream.request.transport is not None:
+                stream.request.transport.abort()
+        except OSError:
+            pass  # The page was closed, or the system has disconnected it.
         return response
 
-    async def _is_set(self, changed: asyncio.Event) -> bool:
+    async def _is_set(self, woken: asyncio.Event) -> bool:
         try:
             async with asyncio.timeout(self._limits.heartbeat_s):
-                return await changed.wait()
+                return await woken.wait()
         except TimeoutError:
             return False
 
@@ -214,6 +243,16 @@ class LiveHub:
 
     def _all_pages(self) -> list[_Page]:
         return [page for pages in self._pages.values() for page in pages.values()]
+
+
+def _limit_unacknowledged(request: web.Request, longest_s: float) -> None:
+    """Let the system end the connection after this time without an acknowledgement, instead of a quarter of an hour.
+
+    Linux only. Source: the Linux man-pages project (man7.org), tcp(7), TCP_USER_TIMEOUT.
+    """
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None and connection.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(longest_s * 1000))
 
 
 LIVE = web.AppKey("live", LiveHub)
