@@ -78,6 +78,10 @@ bench-reconcile: .venv/.installed ## import and match a generated month, compare
 bench-pages: .venv/.installed ## measure the screens among a million invoices: p95, weight, scan to code, callback to page
 	@$(RUN) tests.bench.pages $(BENCH_ARGUMENTS)
 
+.PHONY: bench-live
+bench-live: .venv/.installed ## let callbacks update 200 open payment pages and 20 desks; memory after 10,000 connections (4 minutes)
+	@$(RUN) tests.bench.live_pages $(BENCH_ARGUMENTS)
+
 CYCLES ?= 20
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20

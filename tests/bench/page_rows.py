@@ -43,7 +43,7 @@ _ADD_SESSION = """
         password_at, last_seen_at, expires_at)
     VALUES (1, $1, $2, $3, $4, '127.0.0.1', 'bench', $5, $5, $5, $6)
 """
-_ADD_DESK = "INSERT INTO desk (organization_id, id, facility_id, name) SELECT 1, $1, id, 'Quầy 1' FROM facility LIMIT 1"
+_ADD_DESK = "INSERT INTO desk (organization_id, id, facility_id, name) SELECT 1, $1, id, $2 FROM facility LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ async def add_issued_invoices(server: EmbeddedPostgres, count: int) -> None:
     await connection.close()
 
 
-async def add_desk(server: EmbeddedPostgres) -> DeskId:
+async def add_desk(server: EmbeddedPostgres, name: str = "Quầy 1") -> DeskId:
     """A desk of the hospital."""
     desk_id = DeskId(Ids(utc_now).new())
-    await _execute(server, _ADD_DESK, desk_id)
+    await _execute(server, _ADD_DESK, desk_id, name)
     return desk_id
 
 

@@ -90,3 +90,11 @@ def test_pages_are_measured_and_the_payment_page_is_light() -> None:
     assert result["unexpected"] == 0
     assert 0 < result["pay_page_kb"] <= 30
     assert min(result["p95_ms"], result["scan_to_qr_ms"], result["callback_to_page_ms"]) > 0
+
+
+def test_open_pages_are_updated_and_connections_leave_no_memory_behind() -> None:
+    result = run("live_pages", "--cashiers", "3", "--phones", "10", "--connections", "400")
+
+    assert result["unexpected"] == {}
+    assert min(result["one_to_page_ms"], result["one_to_desk_ms"], result["all_to_page_ms"]) > 0
+    assert result["memory_ratio"] <= 1.1
