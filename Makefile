@@ -110,6 +110,11 @@ guide-pictures: .venv/.installed ## write the pictures of the guides of each rol
 	@VIENPHI_SCREENSHOTS=docs/guides/pictures VIENPHI_SCREENSHOT_NAMES="$(GUIDE_PICTURES)" \
 		$(RUN) pytest tests/browser/test_screens.py
 
+CUTS ?= 10000
+.PHONY: cuts
+cuts: .venv/.installed ## cut connections while cashiers take money, then count the receipts: make cuts CUTS=10000
+	@VIENPHI_CUTS=$(CUTS) $(RUN) pytest -m slow tests/web/screens/test_cut_connections.py
+
 SECONDS ?= 60
 .PHONY: fuzz
 fuzz: .venv/.installed ## send almost valid bytes to every reader: make fuzz SECONDS=600
