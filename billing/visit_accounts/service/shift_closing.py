@@ -98,46 +98,69 @@ async def find_closing(context: PaymentContext, organization_id: OrganizationId,
         )
 
 
-async def save_count(
+async def save_draft(
     context: PaymentContext,
     organization_id: OrganizationId,
     shift_id: ShiftId,
     counted: Mapping[str, int],
     *,
-    is_final: bool,
+    follows: UUID | None,
     actor: Actor,
-    follows: UUID | None = None,
 ) -> None:
-    """Save the notes counted so far; `is_final` finishes the count. A finished count is followed by a new one.
+    """Save the notes counted so far; `follows` is the finished count that the cashier saw last.
 
-    `follows` is the finished count that the cashier saw. A draft that does not follow the latest finished count comes
-    late (it was sent before that count was finished), and is not saved.
+    A draft that does not follow the latest finished count comes late: it was sent before that count was finished, and
+    is not saved. Raises NotFound, WrongShift, ShiftNotOpen, InvalidValue, PersonNeeded.
+    """
+    count = count_cash(counted)
+    async with context.database.transaction(organization_id) as tx:
+        drawer = await _lock_own(tx, shift_id, actor)
+        latest = await read_latest_count(tx, shift_id)
+        if latest is None or latest.state is CountState.DRAFT or latest.id == follows:
+            await update_count(tx, await _draft(tx, context, drawer.shift, latest, count))
+
+
+async def finish_count(
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    shift_id: ShiftId,
+    counted: Mapping[str, int],
+    *,
+    actor: Actor,
+) -> None:
+    """Finish a count. Other notes than those of the latest finished count are a new count.
 
     Raises NotFound, WrongShift, ShiftNotOpen, InvalidValue, PersonNeeded.
     """
     count = count_cash(counted)
     async with context.database.transaction(organization_id) as tx:
         drawer = await _lock_own(tx, shift_id, actor)
-        cashier, now = drawer.shift.cashier_id, context.clock()
         latest = await read_latest_count(tx, shift_id)
-        if latest is not None and latest.state is CountState.DRAFT:
-            saved = latest.save(count, by=cashier, at=now)
-        else:
-            if latest is not None and (_is_same(latest, count) if is_final else latest.id != follows):
-                return
-            saved = ShiftCount(
-                id=context.ids.new(),
-                shift_id=shift_id,
-                state=CountState.DRAFT,
-                counted=count.notes,
-                counted_cash=count.cash,
-                saved_by=cashier,
-                saved_at=now,
-            )
-            await add_count(tx, saved)
-        await update_count(tx, saved.finish(at=now) if is_final else saved)
-        if is_final:
-            await note(tx, context, actor, "shift_counted", ("shift", shift_id))
+        if latest is not None and latest.state is not CountState.DRAFT and dict(latest.counted) == dict(count.notes):
+            return
+        draft = await _draft(tx, context, drawer.shift, latest, count)
+        await update_count(tx, draft.finish(at=context.clock()))
+        await note(tx, context, actor, "shift_counted", ("shift", shift_id))
+
+
+async def _draft(
+    tx: Transaction, context: PaymentContext, shift: Shift, latest: ShiftCount | None, count: CashCount
+) -> ShiftCount:
+    """The draft of the shift with these notes, not yet written; a new one is added if the latest count is finished."""
+    now = context.clock()
+    if latest is not None and latest.state is CountState.DRAFT:
+        return latest.save(count, by=shift.cashier_id, at=now)
+    draft = ShiftCount(
+        id=context.ids.new(),
+        shift_id=shift.id,
+        state=CountState.DRAFT,
+        counted=count.notes,
+        counted_cash=count.cash,
+        saved_by=shift.cashier_id,
+        saved_at=now,
+    )
+    await add_count(tx, draft)
+    return draft
 
 
 async def check_receipts(
@@ -227,7 +250,3 @@ async def _result(tx: Transaction, context: PaymentContext, shift: Shift, count:
 def _is_ticked(receipt: DeskReceipt) -> bool:
     """Whether a receipt is ticked by hand: valid, and not of cash alone."""
     return receipt.state is ReceiptState.VALID and any(method not in ("cash", "rounding") for method in receipt.methods)
-
-
-def _is_same(latest: ShiftCount, count: CashCount) -> bool:
-    return dict(latest.counted) == dict(count.notes)

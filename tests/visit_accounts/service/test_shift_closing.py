@@ -18,7 +18,8 @@ from billing.visit_accounts.service.shift_closing import (
     Signature,
     check_receipts,
     find_closing,
-    save_count,
+    finish_count,
+    save_draft,
     sign_shift,
 )
 from billing.visit_accounts.service.shift_reads import find_minutes
@@ -44,7 +45,7 @@ async def take_cash(desk: CashDesk, visit: OpenVisit, amount: int, *, tendered: 
 
 
 async def count(desk: CashDesk, shift_id: ShiftId, counted: Mapping[str, int], *, ticked: list[ReceiptId]) -> None:
-    await save_count(desk.context, ORGANIZATION, shift_id, counted, is_final=True, actor=desk.cashier)
+    await finish_count(desk.context, ORGANIZATION, shift_id, counted, actor=desk.cashier)
     await check_receipts(desk.context, ORGANIZATION, shift_id, ticked, actor=desk.cashier)
 
 
@@ -53,9 +54,9 @@ async def test_expected_cash_is_shown_only_after_count_and_ticks(desk: CashDesk,
     await take_cash(desk, visit, 150_000)
     seen = [await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)]
 
-    await save_count(desk.context, ORGANIZATION, shift_id, {"100000": 1}, is_final=False, actor=desk.cashier)
+    await save_draft(desk.context, ORGANIZATION, shift_id, {"100000": 1}, follows=None, actor=desk.cashier)
     seen.append(await find_closing(desk.context, ORGANIZATION, actor=desk.cashier))
-    await save_count(desk.context, ORGANIZATION, shift_id, COUNTED, is_final=True, actor=desk.cashier)
+    await finish_count(desk.context, ORGANIZATION, shift_id, COUNTED, actor=desk.cashier)
     seen.append(await find_closing(desk.context, ORGANIZATION, actor=desk.cashier))
     await check_receipts(desk.context, ORGANIZATION, shift_id, [], actor=desk.cashier)
     last = await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)
@@ -72,15 +73,13 @@ async def test_draft_that_arrives_after_the_count_was_finished_does_not_reopen_i
 ) -> None:
     """A browser sends the last typed note and the form at once; the server may answer the form first."""
     shift_id = await desk.open(100_000)
-    await save_count(desk.context, ORGANIZATION, shift_id, COUNTED, is_final=True, actor=desk.cashier)
+    await finish_count(desk.context, ORGANIZATION, shift_id, COUNTED, actor=desk.cashier)
     finished = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
     assert finished is not None
 
-    await save_count(desk.context, ORGANIZATION, shift_id, late, is_final=False, actor=desk.cashier)
+    await save_draft(desk.context, ORGANIZATION, shift_id, late, follows=None, actor=desk.cashier)
     kept = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
-    await save_count(
-        desk.context, ORGANIZATION, shift_id, {"500": 1}, is_final=False, actor=desk.cashier, follows=finished.id
-    )
+    await save_draft(desk.context, ORGANIZATION, shift_id, {"500": 1}, follows=finished.id, actor=desk.cashier)
     again = (await find_closing(desk.context, ORGANIZATION, actor=desk.cashier)).count
 
     assert kept == finished

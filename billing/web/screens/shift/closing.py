@@ -23,7 +23,8 @@ from billing.visit_accounts.service.shift_closing import (
     Signature,
     check_receipts,
     find_closing,
-    save_count,
+    finish_count,
+    save_draft,
     sign_shift,
 )
 from billing.web.app_state import app_state
@@ -65,12 +66,11 @@ async def post_draft(request: web.Request) -> web.Response:
     """Save the notes typed so far and answer with their subtotals."""
     session, form = current(request), await read_form(request)
     counted = read_notes(form)
-    await save_count(
+    await save_draft(
         app_state(request).context,
         session.caller.organization_id,
         await _shift_id(request, form),
         counted,
-        is_final=False,
         actor=session.caller.actor,
         follows=read_id(form.text("follows"), field="follows") if form.text("follows") else None,
     )
@@ -81,12 +81,11 @@ async def post_count(request: web.Request) -> web.Response:
     """Finish the count."""
     session, form = current(request), await read_form(request)
     try:
-        await save_count(
+        await finish_count(
             app_state(request).context,
             session.caller.organization_id,
             await _shift_id(request, form),
             read_notes(form),
-            is_final=True,
             actor=session.caller.actor,
         )
     except BillingError as error:
