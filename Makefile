@@ -100,6 +100,11 @@ RACES ?= 20
 races: .venv/.installed ## let two terminals do each pair of operations at once: make races RACES=1000
 	@$(RUN) tests.races.races --rounds $(RACES) $(RACES_ARGUMENTS)
 
+PATIENTS ?= 500
+.PHONY: morning
+morning: .venv/.installed ## live through a morning at six desks, with its faults, and compare everything (15 minutes)
+	@$(RUN) tests.morning.morning --patients $(PATIENTS) $(MORNING_ARGUMENTS)
+
 .PHONY: screenshots
 screenshots: .venv/.installed ## write a picture of every page of the screens in every state to build/screenshots
 	@VIENPHI_SCREENSHOTS=build/screenshots $(RUN) pytest tests/browser/test_screens.py

@@ -13,6 +13,7 @@ _OTHERS = {
     "flows",
     "fuzz",
     "model",
+    "morning",
     "move",
     "providers",
     "races",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.checkout.domain.intent_details import IntentAmounts
-from billing.core.ids import DepositRequestId, DeskId, IntentId, InvoiceId, PersonId, VisitId
+from billing.core.ids import DepositRequestId, DeskId, IntentId, InvoiceId, PaymentId, PersonId, VisitId
 from billing.core.money import NOTHING, Dong
 from billing.core.reference_code import ReferenceCode
 from billing.db.database import Transaction
@@ -146,7 +146,11 @@ async def put_away_codes(tx: Transaction, visit_id: VisitId, *, kept: IntentId |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingCode(IntentAmounts):
-    """A code that waits at a desk. `name` as stored; it collects for `request_id` or for `invoice_id`."""
+    """A code that waits at a desk. `name` as stored; it collects for `request_id` or for `invoice_id`.
+
+    `arrived` are payments for what it collects for, `found` payments that came under no code and that a person gave to
+    the visit; none of them is on a receipt.
+    """
 
     id: IntentId
     visit_id: VisitId
@@ -155,14 +159,24 @@ class WaitingCode(IntentAmounts):
     invoice_id: InvoiceId | None
     name: str
     opened_at: datetime
+    arrived: tuple[PaymentId, ...]
+    found: tuple[PaymentId, ...]
+
+    @property
+    def has_receipt_due(self) -> bool:
+        """Whether all has come, and a receipt of it is to be issued."""
+        return self.owed == 0 and bool(self.arrived or self.found)
 
 
 WAITING_MAX = 50
 
+# A code that was put away is listed again while money under it is on no receipt. The time of the payment keeps the
+# query from looking at the allocations of every code of the shift.
 _WAITING = """
     SELECT intent.id, code.visit_id, intent.reference_code, intent.deposit_request_id AS request_id, intent.state,
         intent.amount, intent.received, intent.created_at, intent.expires_at, due.owed, due.credit, due.is_closed,
-        intent.is_standing, coalesce(identity.document ->> 'HO_TEN', '') AS name, code.opened_at, named.invoice_id
+        intent.is_standing, coalesce(identity.document ->> 'HO_TEN', '') AS name, code.opened_at, named.invoice_id,
+        money.arrived, money.found
     FROM desk_code AS code
     JOIN intent ON intent.organization_id = $1 AND intent.id = code.intent_id
     JOIN intent_due AS due ON due.organization_id = $1 AND due.intent_id = intent.id
@@ -170,13 +184,38 @@ _WAITING = """
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = account.patient_id
     LEFT JOIN intent_invoice AS named
         ON named.organization_id = $1 AND named.intent_id = intent.id AND named.position = 1
-    WHERE code.organization_id = $1 AND code.desk_id = $2 AND code.put_away_at IS NULL AND code.opened_at >= $3
-        AND NOT intent.is_standing
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(DISTINCT payment.id) FILTER (WHERE part.invoice_id IS NOT NULL
+                OR other.deposit_request_id = intent.deposit_request_id), '{}') AS arrived,
+            coalesce(array_agg(DISTINCT payment.id) FILTER (WHERE part.invoice_id IS NULL
+                AND payment.intent_id IS NULL), '{}') AS found
+        FROM allocation AS part
+        JOIN payment ON payment.organization_id = $1 AND payment.id = part.payment_id AND payment.method = 'provider'
+        LEFT JOIN intent AS other ON other.organization_id = $1 AND other.id = payment.intent_id
+        WHERE part.organization_id = $1 AND part.reverses_id IS NULL AND NOT due.is_closed
+            AND (part.deposit_id = intent.deposit_id OR part.invoice_id = named.invoice_id)
+            AND NOT EXISTS (SELECT FROM allocation AS reversal
+                WHERE reversal.organization_id = $1 AND reversal.reverses_id = part.id)
+            AND NOT EXISTS (SELECT FROM receipt_part AS listed
+                JOIN receipt ON receipt.organization_id = $1 AND receipt.id = listed.receipt_id
+                WHERE listed.organization_id = $1 AND listed.payment_id = payment.id AND receipt.state = 'valid'
+                    AND receipt.direction = 'in')
+    ) AS money
+    WHERE code.organization_id = $1 AND code.desk_id = $2 AND code.opened_at >= $3 AND NOT intent.is_standing
+        AND (code.put_away_at IS NULL OR (
+            EXISTS (SELECT FROM payment WHERE payment.organization_id = $1 AND payment.intent_id = intent.id
+                AND payment.recorded_at > code.put_away_at - interval '1 minute')
+            AND money.arrived <> '{}'))
     ORDER BY code.opened_at LIMIT $4
 """
 
 
 async def read_waiting_codes(tx: Transaction, desk_id: DeskId, *, since: datetime) -> list[WaitingCode]:
-    """The codes that wait at a desk, the oldest first; a standing code waits for nothing."""
+    """The codes that wait at a desk, and those whose receipt is due, the oldest first.
+
+    A standing code waits for nothing.
+    """
     rows = await tx.fetch(_WAITING, tx.organization_id, desk_id, since, WAITING_MAX)
-    return [read_row(WaitingCode, row) for row in rows]
+    return [
+        read_row(WaitingCode, {**row, "arrived": tuple(row["arrived"]), "found": tuple(row["found"])}) for row in rows
+    ]

@@ -182,7 +182,7 @@ def waiting_rows(codes: Sequence[WaitingCode], *, now: datetime) -> list[Waiting
                 name=shorten_name(code.name),
                 waited=f"{seconds // 60:02}:{seconds % 60:02}",
                 is_late=seconds >= _LATE_MINUTES * 60,
-                is_arrived=code.received >= code.amount and code.owed == 0,
+                is_arrived=code.has_receipt_due,
                 is_short=code.received > 0 and code.owed > 0,
             )
         )

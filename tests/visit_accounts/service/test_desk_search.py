@@ -117,12 +117,14 @@ async def test_a_code_waits_at_its_desk_until_it_is_put_away(desk: CashDesk, flo
 
     idle = await find_idle_desk(desk.context, ORGANIZATION, desk.desk_id, actor=desk.cashier)
     assert [(each.reference_code, each.remaining) for each in idle.waiting] == [(code, 100_000)]
-    await flow.deliver(flow.notice("T1", code, amount=100_000))
-    assert await versions(desk) != before
     await put_away(desk.context, ORGANIZATION, visit_id)
-
     idle = await find_idle_desk(desk.context, ORGANIZATION, desk.desk_id, actor=desk.cashier)
     assert list(idle.waiting) == []
+    await flow.deliver(flow.notice("T1", code, amount=100_000))
+    assert await versions(desk) != before
+
+    idle = await find_idle_desk(desk.context, ORGANIZATION, desk.desk_id, actor=desk.cashier)
+    assert [each.has_receipt_due for each in idle.waiting] == [True]
 
 
 async def versions(desk: CashDesk) -> int:
