@@ -32,6 +32,14 @@ from billing.core.errors import BillingError
 from billing.db.cells import HOME
 from billing.ops.cell_settings import CellName, CellSettings, DatabaseAddress, split_address
 from billing.ops.retention import DOCUMENT_YEARS_MIN, Retention
+from billing.ops.settings import (
+    BackupSettings,
+    Count,
+    FolderSettings,
+    WorkerHttpSettings,
+    WorkerSettings,
+    refuse_boolean,
+)
 from billing.organizations.domain.sessions import SignInLimits
 from providers.addresses import AddressRules
 
@@ -50,16 +58,6 @@ class SettingsInvalid(BillingError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("settings: " + "; ".join(problems))
         self.problems = tuple(problems)
-
-
-def _refuse_boolean(value: object) -> object:
-    """A lax integer takes `true` as 1."""
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic handles ValueError only
-    return value
-
-
-Count = Annotated[int, BeforeValidator(_refuse_boolean), Field(gt=0, le=2**31 - 1)]
 
 
 class LogFormat(StrEnum):
@@ -150,48 +148,7 @@ class DocumentSettings(BaseModel):
     workers: Count = 2
     waiting_max: Count = 16
     timeout_s: Count = 90
-    memory_max_mb: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=512, le=1_048_576)] = 2_048
-
-
-class WorkerSettings(BaseModel):
-    """Intervals of the worker's loops in seconds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    poll_s: Count = 10
-    feed_s: Count = 10
-    match_s: Count = 10
-    refund_s: Count = 10
-    expire_s: Count = 10
-    clearance_s: Count = 5
-    reconcile_s: Count = 2
-    dispatch_s: Count = 1
-    seal_s: Count = 5
-    snapshot_s: Count = 60
-    exceptions_s: Count = 60
-    maintenance_s: Count = 6 * 3600
-    health_s: Count = 60
-    folder_s: Count = 5
-    measure_s: Count = 30
-
-
-class WorkerHttpSettings(BaseModel):
-    """Where `vienphi worker` answers for its health and metrics; without a port, nowhere."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] | None = None
-
-
-class FolderSettings(BaseModel):
-    """A folder where a system of a facility drops CSV files of charges (`integration_folder.py`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    organization: Count
-    facility: str = Field(min_length=1, max_length=20)
-    path: Path
+    memory_max_mb: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=512, le=1_048_576)] = 2_048
 
 
 class WebhookSettings(BaseModel):
@@ -199,8 +156,8 @@ class WebhookSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    timeout_s: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=60)] = 15
-    at_once: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=100)] = 4
+    timeout_s: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=60)] = 15
+    at_once: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=100)] = 4
     allow_private: bool = False
     allow_http: bool = False
 
@@ -220,7 +177,7 @@ class ProviderSettings(BaseModel):
         return AddressRules(allow_private=self.allow_private, allow_http=self.allow_http)
 
 
-Days = Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=36_500)]
+Days = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=36_500)]
 
 
 class RetentionSettings(BaseModel):
@@ -233,7 +190,7 @@ class RetentionSettings(BaseModel):
     session_days: Days = 90
     body_days: Days = 400
     payer_days: Days = 400
-    document_years: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=DOCUMENT_YEARS_MIN, le=100)] = (
+    document_years: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=DOCUMENT_YEARS_MIN, le=100)] = (
         DOCUMENT_YEARS_MIN
     )
 
@@ -266,7 +223,7 @@ class Settings(BaseSettings):
     admin_url: DatabaseAddress | None = None
     cells: dict[CellName, CellSettings] = {}
     host: str = Field(default="127.0.0.1", min_length=1)
-    port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
+    port: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=65_535)] = 8080
     public_base_url: str = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     intake_queues: IntakeQueueSettings = IntakeQueueSettings()
@@ -278,6 +235,7 @@ class Settings(BaseSettings):
     worker_http: WorkerHttpSettings = WorkerHttpSettings()
     webhooks: WebhookSettings = WebhookSettings()
     folders: tuple[FolderSettings, ...] = ()
+    backup: BackupSettings = BackupSettings()
     providers: ProviderSettings = ProviderSettings()
     retention: RetentionSettings = RetentionSettings()
     visit_size_max: Count = 8 * 1024 * 1024

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 IDENTIFIER_EXCEPTIONS: Mapping[str, str] = {
+    "pg_last_xact_replay_timestamp": "a function of PostgreSQL",
     "get_type_hints": "a function of the standard library",
     "test_utils": "a module of aiohttp",
     "undo": "a method of pytest's MonkeyPatch",

@@ -12,6 +12,7 @@ from billing.cli.refusals import end_with_sentence, refuse_path
 _COMMANDS = {
     "account": "billing.cli.account:account",
     "approval": "billing.cli.approval:approval",
+    "backup": "billing.cli.backup:backup",
     "claim": "billing.cli.claim:claim",
     "demo": "billing.cli.demo:demo",
     "desk": "billing.cli.desk:desk",

