@@ -1,6 +1,6 @@
 """The program `barman`, which backs up the PostgreSQL server: its answers as values, and its restore into a folder.
 
-Versions 3.4 (Debian 12) and 3.19 give the same answers. Source: docs/decisions/0025-barman.md.
+Versions 3.4 (Debian 12) and 3.19 give the same answers. Source: docs/decisions/0026-barman.md.
 """
 
 import json
