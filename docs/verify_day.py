@@ -86,9 +86,20 @@ def check_matches(content: dict) -> None:
 
 def check_results(content: dict) -> None:
     """Each bridge explains its difference, and the result follows from it."""
-    roles = {"bank_account": "bank", "bank_clearing": "clearing", "provider_account": "clearing"}
+    roles = {
+        "bank_account": "bank",
+        "bank_clearing": "clearing",
+        "provider_account": "clearing",
+        "card_terminal": "clearing",
+    }
     balances = {(each["role"], each["subject"]): each["closing"] for each in content["balances"]}
-    breaks = {"line_unmatched", "opening_difference", "statement_gap", "settlement_line_unmatched"}
+    breaks = {
+        "line_unmatched",
+        "opening_difference",
+        "statement_gap",
+        "card_batch_difference",
+        "settlement_line_unmatched",
+    }
     for each in content["results"]:
         name = f"{each['account_kind']} {each['account_id']}"
         ledger = balances.get((roles[each["account_kind"]], each["account_id"]), 0)

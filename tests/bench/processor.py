@@ -52,6 +52,11 @@ def _server_ms(postmaster: int) -> float:
             return of_children + of_server
 
 
+def server_processes(postmaster: int) -> list[int]:
+    """The server and its children."""
+    return [postmaster, *_children(postmaster)]
+
+
 def _children(process_id: int) -> list[int]:
     """The children that run, or have ended and are not yet waited for."""
     return [int(each) for each in Path(f"/proc/{process_id}/task/{process_id}/children").read_text("ascii").split()]

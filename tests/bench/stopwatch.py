@@ -29,7 +29,7 @@ class Stopwatch:
     """Reads both times of a server on this machine."""
 
     def __init__(self, postmaster: int) -> None:
-        self._postmaster = postmaster
+        self.postmaster = postmaster
 
     @classmethod
     async def of(cls, connection: "asyncpg.Connection[asyncpg.Record]") -> "Stopwatch":
@@ -39,5 +39,5 @@ class Stopwatch:
 
     def read(self) -> Spent:
         """The times until now; a difference of two readings is what was spent between them."""
-        used = read_processor_time(service=os.getpid(), postmaster=self._postmaster)
+        used = read_processor_time(service=os.getpid(), postmaster=self.postmaster)
         return Spent(time.perf_counter(), used.total_ms / 1000)

@@ -116,8 +116,8 @@ async def test_late_lines_are_matched_one_at_a_time(server: MonthServer, context
     await run_matching(context, ORGANIZATION, actor=Actor.system())
     connection = await server.connect()
 
-    took_ms, matched = await match_late_lines(server, context, connection, count=5)
+    late = await match_late_lines(server, context, connection, count=5)
 
     await connection.close()
-    assert len(took_ms) == matched > 0
+    assert len(late.took_ms) == late.matched > 0
     assert (await judged(server)).residual == 0

@@ -1,8 +1,8 @@
 """The result of a day for one account: a bridge between two balances, and the items that explain their difference.
 
-Bank account: statement closing − ledger balance (1121) = the items + the residual. Provider account and clearing of a
-bank account: the ledger balance (113) = what the bank has not shown yet + the residual. `domain/statement_balance.py`
-computes the statement closing.
+Bank account: statement closing − ledger balance (1121) = the items + the residual. Provider account, card terminal and
+clearing of a bank account: the ledger balance (113) = what the bank has not shown yet + the residual. The statement
+closing is computed by `domain/statement_balance.py`.
 Source: docs/reconciliation.md, Result of a day.
 """
 
@@ -26,13 +26,15 @@ class DayResult(StrEnum):
 
 
 class AccountKind(StrEnum):
-    """The account that has a result: a bank account (1121), a provider account (113), or the 113 of a bank account.
+    """The account that has a result: a bank account (1121), or the 113 of a provider account, terminal or bank account.
 
-    The 113 of a bank account holds confirmed transfers, card batches, bank deposits and transfers of refunds.
+    The 113 of a bank account holds confirmed transfers, card batches, bank deposits and transfers of refunds; that of a
+    card terminal holds card payments until a batch states them.
     """
 
     BANK_ACCOUNT = "bank_account"
     BANK_CLEARING = "bank_clearing"
+    CARD_TERMINAL = "card_terminal"
     PROVIDER_ACCOUNT = "provider_account"
 
 
@@ -41,8 +43,8 @@ class ItemKind(StrEnum):
 
     Bank account: a statement line without a match; one that is posted on a later day; one that is posted before the
     bank booked it; an entry of the bank account without a statement line, and the line of such an entry; the opening
-    balance; a gap between two statements. Clearing account: a payment or another entry that is not swept yet; a
-    settlement line without a match, which is no part of the bridge.
+    balance; a gap between two statements. Clearing account: a payment or another entry that is not swept yet; what a
+    card batch states beyond our slips; a settlement line without a match, which is no part of the bridge.
     """
 
     LINE_UNMATCHED = "line_unmatched"
@@ -54,6 +56,7 @@ class ItemKind(StrEnum):
     STATEMENT_GAP = "statement_gap"
     PAYMENT_HELD = "payment_held"
     ENTRY_HELD = "entry_held"
+    CARD_BATCH_DIFFERENCE = "card_batch_difference"
     SETTLEMENT_LINE_UNMATCHED = "settlement_line_unmatched"
 
 
@@ -62,6 +65,7 @@ _BREAKS = frozenset(
         ItemKind.LINE_UNMATCHED,
         ItemKind.OPENING_DIFFERENCE,
         ItemKind.STATEMENT_GAP,
+        ItemKind.CARD_BATCH_DIFFERENCE,
         ItemKind.SETTLEMENT_LINE_UNMATCHED,
     }
 )
@@ -69,7 +73,7 @@ _BREAKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BridgeItem:
-    """One item of a bridge, in đồng. `item_id` is the statement line, settlement line, payment or entry, if any."""
+    """One item of a bridge, in đồng. `item_id`: the statement line, settlement line, payment, entry or card batch."""
 
     kind: ItemKind
     item_id: UUID | None

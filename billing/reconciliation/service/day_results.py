@@ -31,13 +31,14 @@ from billing.reconciliation.store.bank_bridges import (
     read_opening_balance,
     sum_lines,
 )
-from billing.reconciliation.store.clearing_items import read_held_items, read_settlement_items
+from billing.reconciliation.store.clearing_items import read_held_items, read_settlement_items, read_terminal_items
 from billing.reconciliation.store.day_results import Account, count_open_exceptions, read_accounts, read_day_blockers
 from billing.reconciliation.store.statements import read_chain
 
 _ROLES: Mapping[AccountKind, AccountRole] = {
     AccountKind.BANK_ACCOUNT: AccountRole.BANK,
     AccountKind.BANK_CLEARING: AccountRole.CLEARING,
+    AccountKind.CARD_TERMINAL: AccountRole.CLEARING,
     AccountKind.PROVIDER_ACCOUNT: AccountRole.CLEARING,
 }
 
@@ -133,7 +134,8 @@ async def _compute_clearing(
     period = await find_period(tx, account.kind.value, account.account_id, day)
     items: list[BridgeItem] = []
     if ledger is not None:
-        items = await read_held_items(tx, account, ledger.account_id, period)
+        read_items = read_terminal_items if account.kind is AccountKind.CARD_TERMINAL else read_held_items
+        items = await read_items(tx, account, ledger.account_id, period)
     if account.kind is AccountKind.PROVIDER_ACCOUNT:
         items += await read_settlement_items(tx, account.account_id, period)
     return AccountDay(

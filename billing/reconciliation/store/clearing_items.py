@@ -107,6 +107,49 @@ async def read_held_items(
     ]
 
 
+# The entry of a batch has the id of the batch. Its slips leave the account with it; the rest is its difference.
+_TERMINAL_ITEMS = """
+    WITH entry AS (
+        SELECT id FROM journal_entry
+        WHERE organization_id = $1 AND accounting_date > coalesce($4::date, '-infinity') AND accounting_date <= $3
+    ), stated AS (
+        SELECT slip.payment_id, slip.batch_id, slip.amount FROM entry
+        JOIN card_slip AS slip ON slip.organization_id = $1 AND slip.batch_id = entry.id AND slip.terminal_id = $5
+    ), moved AS (
+        SELECT coalesce(posting.payment_id, posting.entry_id) AS id, posting.payment_id IS NOT NULL AS is_payment,
+            CASE WHEN posting.debit_account_id = $2 THEN posting.amount ELSE -posting.amount END AS amount
+        FROM entry
+        JOIN posting ON posting.organization_id = $1 AND posting.entry_id = entry.id
+            AND $2 IN (posting.debit_account_id, posting.credit_account_id)
+        UNION ALL
+        SELECT payment_id, true, -amount FROM stated
+        UNION ALL
+        SELECT batch_id, false, amount FROM stated
+        UNION ALL
+        SELECT item_id, kind = 'payment_held', amount FROM day_result_item
+        WHERE organization_id = $1 AND day = $4 AND account_kind = 'card_terminal' AND account_id = $5
+    ), held AS (
+        SELECT id, is_payment, sum(amount)::bigint AS amount FROM moved
+        GROUP BY id, is_payment HAVING sum(amount) <> 0
+    )
+    SELECT held.id, held.amount, CASE WHEN held.is_payment THEN 'payment_held'
+        WHEN batch.id IS NULL THEN 'entry_held' ELSE 'card_batch_difference' END AS kind
+    FROM held
+    LEFT JOIN card_batch AS batch ON batch.organization_id = $1 AND batch.id = held.id AND NOT held.is_payment
+    ORDER BY held.is_payment DESC, held.id
+"""
+
+
+async def read_terminal_items(
+    tx: Transaction, account: Account, ledger_account_id: LedgerAccountId, period: BridgePeriod
+) -> list[BridgeItem]:
+    """What the account of a card terminal holds: payments that no batch states, and differences of batches."""
+    rows = await tx.fetch(
+        _TERMINAL_ITEMS, tx.organization_id, ledger_account_id, period.day, period.closed, account.account_id
+    )
+    return [BridgeItem(ItemKind(row["kind"]), row["id"], Dong(row["amount"])) for row in rows]
+
+
 # Only lines since the last closed day, those that were unmatched then, those of a report imported since, and those
 # whose match has ended since. A line that a report adds later belongs to its day, also if that day is closed.
 _SETTLEMENT_ITEMS = """

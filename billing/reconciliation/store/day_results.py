@@ -17,7 +17,7 @@ from billing.reconciliation.domain.day_result import AccountDay, AccountKind, Br
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A bank account, its clearing, or a provider account; the name is the number or that of the provider account."""
+    """A bank account, its clearing, a card terminal or a provider account; the name of a bank account is its number."""
 
     kind: AccountKind
     account_id: UUID
@@ -51,6 +51,11 @@ _ACCOUNTS = """
     SELECT 'bank_clearing', bank.id, bank.account_number
     FROM ledger_account AS ledger
     JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id::text = ledger.subject
+    WHERE ledger.organization_id = $1 AND ledger.role = 'clearing' AND ledger.id = ANY ($2::uuid[])
+    UNION ALL
+    SELECT 'card_terminal', terminal.id, terminal.name
+    FROM ledger_account AS ledger
+    JOIN card_terminal AS terminal ON terminal.organization_id = $1 AND terminal.id::text = ledger.subject
     WHERE ledger.organization_id = $1 AND ledger.role = 'clearing' AND ledger.id = ANY ($2::uuid[])
     ORDER BY kind, name
 """
@@ -204,12 +209,14 @@ async def add_results(tx: Transaction, day: date, accounts: Sequence[AccountDay]
 
 _RESULTS = """
     SELECT result.account_kind, result.account_id, result.result, result.statement_closing, result.ledger_balance,
-        result.residual, result.open_exceptions, coalesce(bank.account_number, provider.name) AS name
+        result.residual, result.open_exceptions, coalesce(bank.account_number, provider.name, terminal.name) AS name
     FROM day_result AS result
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = result.account_id
         AND result.account_kind IN ('bank_account', 'bank_clearing')
     LEFT JOIN provider_account AS provider ON provider.organization_id = $1 AND provider.id = result.account_id
         AND result.account_kind = 'provider_account'
+    LEFT JOIN card_terminal AS terminal ON terminal.organization_id = $1 AND terminal.id = result.account_id
+        AND result.account_kind = 'card_terminal'
     WHERE result.organization_id = $1 AND result.day = $2
     ORDER BY result.account_kind, name
 """

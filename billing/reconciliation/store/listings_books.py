@@ -131,13 +131,16 @@ class DayResultRow:
 
 
 _DAY_RESULTS = """
-    SELECT result.day, result.account_kind, coalesce(bank.account_number, provider.name, '') AS account, result.result,
-        result.statement_closing, result.ledger_balance, result.residual, result.open_exceptions
+    SELECT result.day, result.account_kind, result.result,
+        coalesce(bank.account_number, provider.name, terminal.name, '') AS account, result.statement_closing,
+        result.ledger_balance, result.residual, result.open_exceptions
     FROM day_result AS result
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = result.account_id
         AND result.account_kind IN ('bank_account', 'bank_clearing')
     LEFT JOIN provider_account AS provider ON provider.organization_id = $1 AND provider.id = result.account_id
         AND result.account_kind = 'provider_account'
+    LEFT JOIN card_terminal AS terminal ON terminal.organization_id = $1 AND terminal.id = result.account_id
+        AND result.account_kind = 'card_terminal'
     WHERE result.organization_id = $1 AND result.day BETWEEN $2 AND $3
     ORDER BY result.day, result.account_kind, account, result.account_id LIMIT $4 OFFSET $5
 """

@@ -92,6 +92,12 @@ async def clearing_of_bank(flow: PaymentFlow, day: date) -> AccountDay:
     return found
 
 
+async def find_accounts(flow: PaymentFlow, day: date, kind: AccountKind) -> list[AccountDay]:
+    """The results of the accounts of a kind."""
+    _, results = await find_results(flow.context, flow.hospital.organization_id, day)
+    return [each for each in results.accounts if each.kind is kind]
+
+
 def listed(account: AccountDay) -> list[tuple[ItemKind, int]]:
     return [(item.kind, item.amount) for item in account.items]
 

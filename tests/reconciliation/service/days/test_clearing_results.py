@@ -7,10 +7,13 @@ from uuid import UUID
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.money import Dong
-from billing.reconciliation.domain.day_result import DayResult, ItemKind
+from billing.reconciliation.domain.day_result import AccountKind, DayResult, ItemKind
+from billing.visit_accounts.domain.collection import CollectedPart
 from billing.visit_accounts.domain.hand_over import NewBankDeposit
+from billing.visit_accounts.domain.receipt import PartMethod
 from billing.visit_accounts.service.card_batches import NewBatch, NewTerminal, add_card_terminal, record_batch
 from billing.visit_accounts.service.hand_overs import deposit_at_bank
+from billing.visit_accounts.service.shifts import close_shift, end_shift
 from providers.contract import Movement
 from tests.builders import FACILITY_CODE
 from tests.clock import StandingClock
@@ -18,7 +21,19 @@ from tests.conftest import DatabaseAddress
 from tests.flow import OWED, PaymentFlow
 from tests.persons import actors
 from tests.reconciliation.builders import MatchingFlow
-from tests.reconciliation.service.days.days import DAY, accounts_of, clearing_of_bank, close, fetch, listed, pay
+from tests.reconciliation.service.days.days import (
+    DAY,
+    accounts_of,
+    clearing_of_bank,
+    close,
+    fetch,
+    find_accounts,
+    listed,
+    pay,
+)
+from tests.visit_accounts.accounts import open_visit
+from tests.visit_accounts.cashiers import ORGANIZATION, open_desk
+from tests.visit_accounts.service.test_collections import take, terminal
 
 _LEFT = (ItemKind.PAYMENT_HELD, -OWED)
 
@@ -142,3 +157,48 @@ async def test_clearing_of_the_bank_account_lists_what_the_bank_has_not_shown(
     await own.match()
     clearing = await clearing_of_bank(flow, day + DAY)
     assert (clearing.result, clearing.ledger_balance, clearing.items) == (DayResult.RECONCILED, 0, ())
+
+
+async def test_card_terminal_lists_payments_that_no_batch_states_and_differences_of_batches(
+    flow: PaymentFlow, database: DatabaseAddress, clock: StandingClock
+) -> None:
+    """Three payments; the batch states the first, and a slip of 50 000 that we do not have."""
+    day, own = business_date(clock()), MatchingFlow(flow)
+    desk = await open_desk(database, flow.context)
+    visit = await open_visit(flow.context)
+    shift = await desk.open()
+    terminal_id = await terminal(desk)
+    for code, amount in (("A1", 100_000), ("A2", 200_000), ("A3", 300_000)):
+        card = CollectedPart(method=PartMethod.CARD, amount=Dong(amount), terminal_id=terminal_id, approval_code=code)
+        await take(desk, visit, card, amount=Dong(amount))
+    await own.statement(own.line(1_000))
+
+    [found] = await find_accounts(flow, day, AccountKind.CARD_TERMINAL)
+
+    assert (found.account_id, found.name, found.result) == (
+        terminal_id,
+        "POS 1",
+        DayResult.RECONCILED_WITH_PENDING,
+    )
+    assert (found.ledger_balance, found.residual) == (600_000, 0)
+    assert sorted(listed(found)) == [(ItemKind.PAYMENT_HELD, each) for each in (100_000, 200_000, 300_000)]
+
+    await end_shift(flow.context, ORGANIZATION, shift, {}, actor=desk.cashier)
+    await close_shift(flow.context, ORGANIZATION, shift, actor=desk.head)
+    clock.forward(DAY)
+    await close(flow, day)
+    assert await find_accounts(flow, day, AccountKind.CARD_TERMINAL) == [found]  # as stored with the closing
+    slips = {"A1": Dong(100_000), "X9": Dong(50_000)}
+    batch = NewBatch(
+        terminal_id=terminal_id, day=day, batch_number="1", count=2, gross=Dong(150_000), fee=Dong(500), slips=slips
+    )
+    await record_batch(flow.context, ORGANIZATION, batch, actor=desk.treasurer)
+
+    [found] = await find_accounts(flow, day + DAY, AccountKind.CARD_TERMINAL)
+
+    assert (found.ledger_balance, found.residual, found.result) == (450_000, 0, DayResult.BREAKS)
+    assert sorted(listed(found)) == [
+        (ItemKind.CARD_BATCH_DIFFERENCE, -50_000),
+        (ItemKind.PAYMENT_HELD, 200_000),
+        (ItemKind.PAYMENT_HELD, 300_000),
+    ]
