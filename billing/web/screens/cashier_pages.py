@@ -194,9 +194,28 @@ async def get_live(request: web.Request) -> web.StreamResponse:
     return await hub.stream(request, current(request).caller.organization_id, desk.id, known)
 
 
+LETTERS = (
+    ("next", "N", "key_next"),
+    ("cash", "C", "key_cash"),
+    ("qr", "Q", "key_qr"),
+    ("card", "K", "key_card"),
+    ("deposit", "D", "key_use_deposit"),
+    ("several", "S", "key_several"),
+    ("advance", "T", "key_deposit"),
+    ("print", "P", "key_print"),
+    ("refund", "H", "key_refund"),
+    ("explain", "G", "key_explain"),
+    ("whatif", "W", "key_what_if"),
+    ("money", "M", "key_money"),
+    ("shift", "X", "key_shift"),
+    ("lock", "L", "key_lock"),
+)
+"""Actions with their letter and text, as `desk.js` has them; a machine may have other letters."""
+
+
 async def get_keys(request: web.Request) -> web.Response:
     """The keys of the desk."""
-    return render(request, "cashier/keys.html")
+    return render(request, "cashier/keys.html", letters=LETTERS)
 
 
 async def _render_idle(request: web.Request, *, found: object = None, searched: str = "") -> web.Response:

@@ -63,7 +63,10 @@ function scanned(box, text, isShort) {
   box.value = text;
   box.form.requestSubmit();
 }
-document.addEventListener("focusin", ({ target }) => isField(target) && kept.set(target, target.value));
+document.addEventListener("focusin", ({ target }) => {
+  if (isField(target)) kept.set(target, target.value);
+  if (target.dataset?.action) target.select();
+});
 document.addEventListener("beforeinput", (event) => {
   const { target } = event;
   if (!isField(target)) return;
@@ -76,14 +79,15 @@ document.addEventListener("input", (event) => {
   else if (inputType === "insertLineBreak") end(true);
 }, true);
 
-// Keys: function keys everywhere, letters outside of fields. An own map may replace letters: localStorage "desk-keys".
+// Keys: function keys everywhere, letters outside of fields. This machine may have letters of its own: localStorage "desk-keys".
 const press = (id) => () => $(id)?.click();
 const go = (id, path) => () => ($(id) ? $(id).click() : location.assign(path));
 const ACTIONS = {
   next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
   again: press("call-again"), cash: press("method-cash"), qr: press("method-qr"), card: press("method-card"),
   deposit: press("method-deposit"), money: go("find-money", "/desk/find-money"), shift: go("close-shift", "/shift/close"),
-  print: press("print"), refund: press("refund"), advance: press("deposit"), several: press("mixed"), keys: () => location.assign("/desk/keys"),
+  print: press("print"), refund: press("refund"), advance: press("deposit"), several: press("mixed"), lock: press("lock"),
+  keys: () => location.assign("/desk/keys"),
   explain() {
     const all = [...document.querySelectorAll("#lines details")], at = all.findIndex((each) => each.open);
     if (at >= 0) all[at].open = false;
@@ -96,12 +100,35 @@ const ACTIONS = {
     if (box) { box.value = ""; box.focus(); }
   },
 };
-const KEYS = {
-  Escape: "scan", F2: "next", F3: "again", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift",
-  n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", p: "print", h: "refund", t: "advance", s: "several", g: "explain",
-  w: "whatif", "?": "keys",
+const KEYS = { Escape: "scan", F2: "next", F3: "again", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift", "?": "keys" };
+const LETTERS = {
+  n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", x: "shift", l: "lock", p: "print", h: "refund", t: "advance",
+  s: "several", g: "explain", w: "whatif",
 };
-try { Object.assign(KEYS, JSON.parse(localStorage.getItem("desk-keys") ?? "{}")); } catch { /* an unreadable map */ }
+let letters = LETTERS;
+try { letters = JSON.parse(localStorage.getItem("desk-keys")) ?? LETTERS; } catch { /* an unreadable map */ }
+const letterOf = (action) => Object.keys(letters).find((key) => letters[key] === action)?.toUpperCase() ?? "";
+// The page of keys: each action has one letter or none, and no letter has two actions; else nothing is kept.
+function keepLetters() {
+  const map = {};
+  let isWrong = false;
+  for (const field of document.querySelectorAll("[data-action]")) {
+    const key = field.value.trim().toLowerCase(), isBad = key !== "" && (!/^[a-z]$/.test(key) || key in map);
+    field.setAttribute("aria-invalid", isBad);
+    isWrong ||= isBad;
+    if (key) map[key] = field.dataset.action;
+  }
+  $("keys-wrong").hidden = !isWrong;
+  $("keys-kept").hidden = isWrong;
+  if (!isWrong) localStorage.setItem("desk-keys", JSON.stringify(letters = map));
+}
+function showLetters() {
+  for (const field of document.querySelectorAll("[data-action]")) field.value = letterOf(field.dataset.action);
+  for (const mark of document.querySelectorAll("kbd[data-kbd]")) {
+    mark.textContent = letterOf(mark.dataset.kbd);
+    mark.hidden = !hasLetters() || !mark.textContent;
+  }
+}
 const hasLetters = () => localStorage.getItem("desk-letters") !== "off";
 function typed(keys) {
   const given = $("given");
@@ -109,7 +136,7 @@ function typed(keys) {
     given.focus();
     given.value += keys;
     given.dispatchEvent(new Event("input", { bubbles: true }));
-  } else if (keys.length === 1 && hasLetters()) ACTIONS[KEYS[keys.toLowerCase()]]?.();
+  } else if (keys.length === 1 && hasLetters()) ACTIONS[KEYS[keys] ?? letters[keys.toLowerCase()]]?.();
 }
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
@@ -150,10 +177,17 @@ document.addEventListener("change", ({ target }) => {
   else if (target.dataset?.of) {
     const lines = [...document.querySelectorAll(`[data-of="${target.dataset.of}"]`)];
     $(`slip-${target.dataset.of}`).checked = lines.every((line) => line.checked);
-  } else if (target.id === "letters-off") localStorage.setItem("desk-letters", target.checked ? "off" : "on");
+  } else if (target.dataset?.action) keepLetters();
+  else if (target.id === "letters-off") localStorage.setItem("desk-letters", target.checked ? "off" : "on");
   else if (target.id === "prints-itself") localStorage.setItem("desk-print", target.checked ? "on" : "off");
 }, true);
 document.addEventListener("click", ({ target }) => {
+  if (target.id === "keys-reset") {
+    localStorage.removeItem("desk-keys");
+    letters = LETTERS;
+    showLetters();
+    keepLetters();
+  }
   const button = target.closest?.("[data-given],[data-copy]");
   if (!button) return;
   if (button.dataset.copy) navigator.clipboard?.writeText(button.dataset.copy);
@@ -178,6 +212,7 @@ function restore() {
   const { at, ...fields } = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
   if (Date.now() - at < KEPT_MS) for (const [id, value] of Object.entries(fields)) if ($(id) && !$(id).value) $(id).value = value;
   if (isField(document.activeElement)) kept.set(document.activeElement, document.activeElement.value);
+  showLetters();
   const off = $("letters-off"), own = $("prints-itself"), paper = $("print-form");
   if (off) off.checked = !hasLetters();
   if (own) own.checked = localStorage.getItem("desk-print") === "on";
