@@ -19,6 +19,7 @@ from billing.reconciliation.domain.day_result import AccountDay, AccountKind
 from billing.reconciliation.service.day_results import compute_results
 from billing.reconciliation.store.day_overview import (
     count_decided,
+    has_more_lines,
     read_bank_account_names,
     read_bank_total,
     read_last_import,
@@ -29,6 +30,8 @@ from billing.reconciliation.store.work_list import count_open
 
 _FIRST, _LAST = date(1970, 1, 1), date(9000, 1, 1)
 _OPEN_DAYS_MAX = 31
+LINES_AT_ONCE = 1_000
+"""Lines since the last closed day with which the result of a day is a part of its page: some 30 ms."""
 
 
 async def list_bank_accounts(context: Context, organization_id: OrganizationId) -> Sequence[BankAccountName]:
@@ -41,6 +44,14 @@ async def list_open_days(context: Context, organization_id: OrganizationId) -> S
     """The days that are not closed, the oldest first, at most 31."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return (await read_open_days(tx, first_day=_FIRST, last_day=_LAST))[:_OPEN_DAYS_MAX]
+
+
+async def is_result_slow(context: Context, organization_id: OrganizationId, day: date) -> bool:
+    """Whether the result of an open day reads so many lines that a page loads it after itself."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        opened = await read_day(tx, day)
+        is_open = opened is not None and opened.state is DayState.OPEN
+        return is_open and await has_more_lines(tx, day, LINES_AT_ONCE)
 
 
 async def read_day_overview(

@@ -83,6 +83,24 @@ async def read_bank_total(tx: Transaction, day: date, bank_account_ids: Sequence
     return read_row(BankTotal, row)
 
 
+# Stops at the limit: the rows behind it are not read.
+_HAS_MANY = """
+    SELECT count(*) > $3 FROM (
+        SELECT FROM bank_account AS bank
+        JOIN statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = bank.id
+            AND line.booked_on <= $2 AND line.booked_on > coalesce(
+                (SELECT max(day) FROM day_closing WHERE organization_id = $1 AND day < $2), '-infinity')
+        WHERE bank.organization_id = $1 LIMIT $3 + 1
+    ) AS since
+"""
+
+
+async def has_more_lines(tx: Transaction, day: date, at_most: int) -> bool:
+    """Whether there are more statement lines than `at_most` since the last closed day before a day."""
+    found: bool = await tx.fetchval(_HAS_MANY, tx.organization_id, day, at_most)
+    return found
+
+
 _LAST_IMPORT = """
     SELECT import.file_name, import.ended_at AS imported_at, person.name AS person
     FROM bank_statement AS statement

@@ -22,7 +22,7 @@ from billing.web.screens.finance.books import (
 )
 from billing.web.screens.finance.counts import get_approval_count, get_exception_count
 from billing.web.screens.finance.dashboard import get_dashboard
-from billing.web.screens.finance.days import get_day_certificate, get_days, post_day_closing
+from billing.web.screens.finance.days import get_day_certificate, get_day_results, get_days, post_day_closing
 from billing.web.screens.finance.decisions import get_decision_form, post_decision, post_decision_reversal
 from billing.web.screens.finance.documents import get_documents, get_documents_paper
 from billing.web.screens.finance.exceptions import get_exceptions, post_assignment, post_comment
@@ -100,6 +100,7 @@ FINANCE_SCREENS = (
     _organization_route("POST", "/finance/traces/{id}/advance", post_trace_step, Right.RECONCILE),
     _organization_route("GET", "/finance/payouts", get_payouts, Right.READ_BOOKS),
     _organization_route("GET", "/finance/days", get_days, Right.READ_BOOKS),
+    _organization_route("GET", "/finance/days/{day}/results", get_day_results, Right.READ_BOOKS),
     _organization_route("POST", "/finance/days/{day}/close", post_day_closing, Right.CLOSE_DAY),
     _organization_route("GET", "/finance/days/{day}/certificate", get_day_certificate, Right.READ_BOOKS),
     _organization_route("GET", "/finance/reports", get_reports, Right.READ_BOOKS),

@@ -10,6 +10,7 @@ import pytest
 from billing.core.actor import Role
 from billing.core.clock import business_date
 from tests.reconciliation.statement_file import Line, statement_csv
+from tests.web.import_day import BYTES
 from tests.web.screens.finance_day import NOBODY, open_finance_day
 from tests.web.site import Site
 from tests.web.staff import Staff, location, signed_in, text_of
@@ -109,6 +110,27 @@ async def test_day_closes_once_each_transaction_has_an_owner(site: Site) -> None
     assert location(closed) == address
     assert "Ngày đã khóa." in after
     assert (again.status_code, "đã khóa" in text_of(again.text)) == (409, True)
+
+
+async def test_result_of_very_many_lines_is_loaded_by_its_page(site: Site, clerk: Staff) -> None:
+    day = await open_finance_day(site)
+    address = f"/finance/days?day={day.day.isoformat()}"
+    whole = await clerk.page(address)
+    lines = [Line(amount=1_000, text="NOP TIEN", reference=f"FT-M{number}", day=day.day) for number in range(1_000)]
+    content = statement_csv(*lines, account=site.hospital.settings.account_number)
+    imported = await site.client.post("/v1/bank-statements?file_name=nhieu.csv", content=content, headers=BYTES)
+    assert imported.status_code == 201, imported.text
+
+    page = await clerk.page(address)
+    results = f"/finance/days/{day.day.isoformat()}/results"
+    loaded = text_of(await clerk.page(results))
+
+    assert "Đang tính kết quả của ngày" not in whole
+    assert "Đang tính kết quả của ngày" in page
+    assert f'hx-get="{results}" hx-trigger="load" hx-target="#work"' in page
+    assert f'href="{results}"' in page
+    assert "Đang tính kết quả của ngày" not in loaded
+    assert "giao dịch chưa ai nhận" in loaded
 
 
 async def test_report_file_has_exactly_the_rows_of_its_pages(site: Site, clerk: Staff) -> None:

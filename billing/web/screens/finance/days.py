@@ -1,6 +1,7 @@
 """Closing of days: the days that wait, the result of one day, its blockers, its closing and its certificate.
 
 GET  /finance/days                   ?day
+GET  /finance/days/{day}/results     the page with the result, which takes long where many lines are open
 POST /finance/days/{day}/close
 GET  /finance/days/{day}/certificate
 
@@ -30,7 +31,7 @@ from billing.reconciliation.service.close_day import (
     find_results,
     find_shifts,
 )
-from billing.reconciliation.service.day_overview import list_open_days
+from billing.reconciliation.service.day_overview import is_result_slow, list_open_days
 from billing.reconciliation.service.work_list import count_work, list_work
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_day
@@ -78,7 +79,13 @@ async def get_days(request: web.Request) -> web.Response:
     """The result of one day; without one, of the first day that is still open."""
     given = read_given(request, "day")
     day = read_page_day(request, given) if given else await _first_open(request)
-    return await _page(request, day)
+    context, organization_id = app_state(request).context, current(request).caller.organization_id
+    return await _page(request, day, is_deferred=await is_result_slow(context, organization_id, day))
+
+
+async def get_day_results(request: web.Request) -> web.Response:
+    """The page with the result of a day, however long it takes: the page without it loads it."""
+    return await _page(request, _day(request))
 
 
 async def post_day_closing(request: web.Request) -> web.Response:
@@ -100,7 +107,12 @@ async def get_day_certificate(request: web.Request) -> web.Response:
 
 
 async def _page(
-    request: web.Request, day: date, *, errors: Sequence[FormError] = (), status: HTTPStatus = HTTPStatus.OK
+    request: web.Request,
+    day: date,
+    *,
+    errors: Sequence[FormError] = (),
+    status: HTTPStatus = HTTPStatus.OK,
+    is_deferred: bool = False,
 ) -> web.Response:
     caller = current(request).caller
     return render(
@@ -111,7 +123,8 @@ async def _page(
         days=(day - timedelta(days=1), day + timedelta(days=1)),
         today=today(request),
         open_days=await list_open_days(app_state(request).context, caller.organization_id),
-        shown=await _shown(request, day),
+        shown=None if is_deferred else await _shown(request, day),
+        is_deferred=is_deferred,
         errors=errors,
         items_max=ITEMS_MAX,
         may_close=caller.has(Right.CLOSE_DAY),
