@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from billing.core.errors import BillingError
 from billing.db.database import Database
-from billing.db.tenants import read_organizations
 from billing.ledger.domain.anchor import Anchor
 from billing.ops.backup_rows import WalPosition, find_last_anchors, read_wal_position
 from billing.ops.barman import Barman, BaseBackup, segment_name
@@ -42,8 +41,7 @@ async def read_primary(database: Database) -> Primary:
     """Read from the primary what its backups are compared with."""
     async with database.system_transaction() as reader:
         position = await read_wal_position(reader)
-        organizations = await read_organizations(reader)
-    return Primary(position, await find_last_anchors(database, organizations))
+    return Primary(position, await find_last_anchors(database, await database.list_organizations()))
 
 
 def check_backups(barman: Barman, primary: Primary | None, *, now: datetime, age_max: timedelta) -> BackupFindings:
