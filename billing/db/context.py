@@ -23,6 +23,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
 _SET_BACK_MAX_MS = 10_000
 
+SERIES_LENGTH = 1 << 24
+"""How many ids a series has; a statement writes far fewer rows."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +74,13 @@ class Ids:
             self._step = 1 + self._random_bits(16)
         else:
             self._last = (last_ms, last_bits + self._step)
+
+    def series(self) -> UUID:
+        """A new id with a series of its own: a statement may add 0 to `SERIES_LENGTH` to its last 64 bits."""
+        first = self.new()
+        timestamp_ms, bits = self._last
+        self._last = (timestamp_ms, bits + SERIES_LENGTH)
+        return first
 
 
 def ignore_change(_organization_id: OrganizationId) -> None:

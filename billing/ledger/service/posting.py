@@ -24,8 +24,8 @@ from billing.ledger.store.ledger_accounts import add_subject_account, read_ledge
 class NewEntry:
     """An event to post. `effective_at` is its time, None for now.
 
-    `item_id` is the item that a bank statement will show, and becomes the id of the entry: so what the statement has
-    not shown is known by item.
+    `item_id` becomes the id of the entry: it is the item that a bank statement will show, so that what the statement
+    has not shown is known by item, or the entry that rows of this transaction name already.
     """
 
     kind: EntryKind

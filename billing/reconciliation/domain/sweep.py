@@ -9,6 +9,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+from billing.core.ids import EntryId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, account_subject
 
@@ -39,17 +40,50 @@ class Sweep(NamedTuple):
         return self.booked_on, self.bank_account_id, self.clearing_subject
 
 
+class SweepTotal(NamedTuple):
+    """The sweeps of received money of one group, summed, and the entry that their matches name.
+
+    `amount` is what the bank shows, `more` and `less` how much more and less than expected its lines are.
+    """
+
+    booked_on: date
+    bank_account_id: UUID
+    clearing_subject: UUID
+    amount: int
+    more: int
+    less: int
+    entry_id: EntryId
+
+
 def sweep_postings(sweeps: Sequence[Sweep], *, is_reversed: bool = False) -> list[Posting]:
     """The postings of sweeps of one group: D 1121, D fees, D or C tolerance difference · C 113; outflows the other way.
 
     `is_reversed` takes them back.
     """
-    bank = AccountKey(AccountRole.BANK, account_subject(sweeps[0].bank_account_id))
-    clearing = AccountKey(AccountRole.CLEARING, account_subject(sweeps[0].clearing_subject))
-    tolerance = AccountKey(AccountRole.TOLERANCE_DIFFERENCE, account_subject(sweeps[0].bank_account_id))
-    received, paid = _sum(sweeps, is_received=True), _sum(sweeps, is_received=False)
+    return _postings(
+        sweeps[0].group,
+        fee=sum(sweep.fee for sweep in sweeps),
+        received=_sum(sweeps, is_received=True),
+        paid=_sum(sweeps, is_received=False),
+        is_reversed=is_reversed,
+    )
+
+
+def total_postings(total: SweepTotal) -> list[Posting]:
+    """The postings of a group of received money: D 1121, D or C tolerance difference · C 113."""
+    group = (total.booked_on, total.bank_account_id, total.clearing_subject)
+    return _postings(group, fee=0, received=_Sum(total.amount, total.more, total.less), paid=_Sum(0, 0, 0))
+
+
+def _postings(
+    group: tuple[date, UUID, UUID], *, fee: int, received: "_Sum", paid: "_Sum", is_reversed: bool = False
+) -> list[Posting]:
+    _, bank_account_id, clearing_subject = group
+    bank = AccountKey(AccountRole.BANK, account_subject(bank_account_id))
+    clearing = AccountKey(AccountRole.CLEARING, account_subject(clearing_subject))
+    tolerance = AccountKey(AccountRole.TOLERANCE_DIFFERENCE, account_subject(bank_account_id))
     parts = (
-        (_FEES, clearing, sum(sweep.fee for sweep in sweeps)),
+        (_FEES, clearing, fee),
         (bank, clearing, received.amount - received.more),
         (bank, tolerance, received.more),
         (tolerance, clearing, received.less),

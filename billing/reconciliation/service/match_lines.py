@@ -5,7 +5,7 @@ leaves complete matches and is repeated: the result is the same. One run of an o
 Source: docs/reconciliation.md, Matching.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,7 +14,6 @@ from uuid import UUID
 import asyncpg
 
 from billing.core.actor import Actor
-from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
@@ -24,7 +23,6 @@ from billing.reconciliation.domain.file_import import ImportKind
 from billing.reconciliation.domain.match_rules import (
     CHUNK,
     Candidate,
-    ItemKind,
     MatchingUnderWay,
     MatchRule,
     MatchState,
@@ -34,14 +32,17 @@ from billing.reconciliation.domain.match_rules import (
 )
 from billing.reconciliation.service.bank_notices import BOOKED_AT_ONCE, book_confirmed_lines
 from billing.reconciliation.service.matching import (
+    ConcernedLines,
     MatchChanged,
     confirm_matches,
     current_rules,
+    match_received,
+    match_reported,
     take_back,
     with_lines,
     write_decided,
-    write_reported,
 )
+from billing.reconciliation.service.open_lines import OpenLines
 from billing.reconciliation.store.contested_lines import find_contested, without_overruled
 from billing.reconciliation.store.match_runs import (
     MatchRun,
@@ -57,34 +58,19 @@ from billing.reconciliation.store.match_runs import (
 from billing.reconciliation.store.matches import RunStamp
 from billing.reconciliation.store.matching_items import find_card_batch_lines, find_named_lines, find_payout_lines
 from billing.reconciliation.store.matching_lines import (
-    find_by_code,
     find_by_reference,
-    find_by_virtual_account,
     has_code,
     has_reference,
     has_virtual_account,
 )
-from billing.reconciliation.store.matching_settlements import (
-    find_by_transaction,
-    read_open_settlement_lines,
-    read_settlement_lines_of_import,
-)
-from billing.reconciliation.store.open_lines import (
-    read_lines_of_import,
-    read_lines_with_codes,
-    read_lines_with_references,
-    read_open_lines,
-    read_open_lines_of_ids,
-)
+from billing.reconciliation.store.matching_settlements import ReportMatches
+from billing.reconciliation.store.open_lines import read_lines_with_references, read_open_lines_of_ids
 from billing.reconciliation.store.stored_matches import (
     end_matches,
     lock_matches,
     read_automatic_matches,
     without_reverted,
 )
-
-OPEN_DAYS = timedelta(days=120)
-"""How old an open line or item may be for a run over all open lines."""
 
 IMPORTS_AT_ONCE = 20
 
@@ -94,9 +80,7 @@ OPEN_RUN_EACH = timedelta(minutes=10)
 _FIRST = UUID(int=0)
 _ATTEMPTS = 3
 
-_Lines = Callable[[Transaction, Sequence[OpenLine]], Awaitable[list[OpenLine]]]
 _FindItems = Callable[..., Awaitable[list[Candidate]]]
-_Find = Callable[[Transaction, Sequence[OpenLine], RuleSet], Awaitable[list[Candidate]]]
 
 
 async def run_matching(
@@ -166,11 +150,7 @@ _NOTHING = _Counts()
 
 @dataclass(slots=True)
 class _Run:
-    """One run while the lock is held.
-
-    `lines` are the open lines of a statement that has few; None where a run reads its lines in chunks. A rule without
-    a line that it could match opens no transaction.
-    """
+    """One run while the lock is held. A rule without a line that it could match opens no transaction."""
 
     context: PaymentContext
     organization_id: OrganizationId
@@ -179,20 +159,23 @@ class _Run:
     rematched: tuple[date, date] | None = None
     id: UUID = _FIRST
     rules: RuleSet = field(default_factory=lambda: RuleSet(version=1))
-    lines: list[OpenLine] | None = None
     may_confirm: bool = True
     is_statement: bool = False
+    lines: OpenLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = OpenLines(self.context, self.organization_id, self.import_id)
 
     async def run(self) -> MatchRun:
         self.id = self.context.ids.new()
         await self._start()
         await self._supersede()
         await self._confirm()
-        await self._match_lines(MatchRule.BANK_REFERENCE, has_reference, read_lines_with_references, find_by_reference)
+        await self._match_references()
         await self._match_settlements()
         await self._match_items()
-        await self._match_lines(MatchRule.REFERENCE_CODE, has_code, read_lines_with_codes, find_by_code)
-        await self._match_lines(MatchRule.VIRTUAL_ACCOUNT, has_virtual_account, _open_again, find_by_virtual_account)
+        await self._match_lines(MatchRule.REFERENCE_CODE, has_code)
+        await self._match_lines(MatchRule.VIRTUAL_ACCOUNT, has_virtual_account)
         if await self._book_lines():
             await self._match_settlements()  # reports of the payments that are known only now
         async with self._transaction() as tx:
@@ -218,9 +201,7 @@ class _Run:
             if matched is None:
                 return
             self.may_confirm, self.is_statement = matched.may_confirm, matched.kind is ImportKind.STATEMENT
-            lines = await self._read_lines(tx, _FIRST)
-            if len(lines) < CHUNK:
-                self.lines = lines
+            await self.lines.read_few(tx)
 
     async def _supersede(self) -> None:
         """End automatic matches of the period, with the entries that take their sweeps back."""
@@ -255,40 +236,71 @@ class _Run:
         while (done := await self._write(confirm)) != _NOTHING:
             has_ended = has_ended or done.superseded > 0
         if has_ended:
-            self.import_id, self.lines, self.is_statement = None, None, False
+            self.import_id, self.is_statement = None, False
+            self.lines.visit_all()
 
-    async def _match_lines(
-        self, rule: MatchRule, concerns: Callable[[OpenLine], bool], read_rivals: _Lines, find: _Find
-    ) -> None:
+    async def _match_references(self) -> None:
+        """Match by bank reference, each line with all lines that have its reference.
+
+        The database matches received money. Money that left may complete a refund; and a reference that only
+        `normal_reference` can compare may be that of any line: its chunk is read.
+        """
+        async for chunk in self.lines.by_reference():
+            async with self._transaction() as tx:
+                others = await read_open_lines_of_ids(tx, chunk.other_ids) if chunk.other_ids else []
+            others = [line for line in others if has_reference(line)]
+            plain_ids = chunk.plain_ids
+            if any(line.amount > 0 for line in others):
+                async with self._transaction() as tx:
+                    others += await read_open_lines_of_ids(tx, plain_ids)
+                plain_ids = []
+            if plain_ids:
+                await self._match_received(MatchRule.BANK_REFERENCE, plain_ids, chunk.first_day)
+            if others:
+                await self._match_read(others, is_received_matched=bool(plain_ids))
+
+    async def _match_read(self, lines: Sequence[OpenLine], *, is_received_matched: bool) -> None:
+        """Match lines by bank reference with the candidates of `find_by_reference`."""
+
+        async def match(tx: Transaction) -> _Counts:
+            rivals = await read_lines_with_references(tx, lines)
+            known = {line.id: line for line in rivals if line.amount < 0 or not is_received_matched}
+            candidates = await without_reverted(tx, await find_by_reference(tx, list(known.values()), self.rules))
+            return await self._decide(tx, candidates, known, MatchRule.BANK_REFERENCE)
+
+        await self._write(match)
+
+    async def _match_lines(self, rule: MatchRule, concerns: Callable[[OpenLine], bool]) -> None:
         """Apply a rule to the lines that it concerns, with all lines that compete for the same items, by chunks."""
-        async for lines in self._chunks():
+        async for lines in self.lines.in_chunks():
             concerned = [line for line in lines if concerns(line)]
-            if not concerned:
-                continue
+            if concerned:
+                first_day = min(line.booked_on for line in concerned)
+                await self._match_received(rule, [line.id for line in concerned], first_day)
 
-            async def match(tx: Transaction, concerned: Sequence[OpenLine] = concerned) -> _Counts:
-                known = {line.id: line for line in await read_rivals(tx, concerned)}
-                if rule is not MatchRule.BANK_REFERENCE:
-                    contested = await find_contested(tx, list(known))
-                    known = {line_id: line for line_id, line in known.items() if line_id not in contested}
-                candidates = await without_reverted(tx, await find(tx, list(known.values()), self.rules))
-                return await self._decide(tx, candidates, known, rule)
+    async def _match_received(self, rule: MatchRule, line_ids: Sequence[UUID], first_day: date) -> None:
+        """Match lines of received money in the database."""
+        concerned = ConcernedLines(rule, line_ids, first_day, wants_line_ids=self.lines.few is not None)
 
-            await self._write(match)
+        async def match(tx: Transaction) -> _Counts:
+            matched = await match_received(tx, self.context, concerned, rules=self.rules, stamp=self._stamp())
+            self.lines.leave_out(matched.line_ids or ())
+            return _Counts(matches=matched.matches)
+
+        await self._write(match)
 
     async def _match_items(self) -> None:
         """Payouts, card batches, bank deposits and transfers of refunds: few, so the rules begin at the items."""
-        from_day = business_date(self.context.clock()) - OPEN_DAYS
         for rule, find in (
             (MatchRule.PAYOUT, find_payout_lines),
             (MatchRule.CARD_BATCH, find_card_batch_lines),
             (MatchRule.NAMED, find_named_lines),
         ):
-            if self.is_statement and self.lines == []:
+            if self.is_statement and self.lines.few == []:
                 return
 
             async def match(tx: Transaction, rule: MatchRule = rule, find: _FindItems = find) -> _Counts:
-                candidates = await without_reverted(tx, await find(tx, self.rules, from_day=from_day))
+                candidates = await without_reverted(tx, await find(tx, self.rules, from_day=self.lines.from_day))
                 lines = await read_open_lines_of_ids(tx, [each.line_id for each in candidates]) if candidates else []
                 contested = await find_contested(tx, [line.id for line in lines])
                 lines = [line for line in lines if line.id not in contested]
@@ -307,35 +319,25 @@ class _Run:
         )
 
     def _matched(self, line_ids: Collection[UUID], *, booked: int) -> _Counts:
-        if self.lines is not None and line_ids:
-            self.lines = [line for line in self.lines if line.id not in line_ids]
+        self.lines.leave_out(line_ids)
         return _Counts(matches=len(line_ids), booked=booked)
 
     async def _match_settlements(self) -> None:
-        after, is_last = _FIRST, self.is_statement  # a statement has no settlement lines
-        while not is_last:
-            async with self._transaction() as tx:
-                line_ids = (
-                    await read_open_settlement_lines(tx, after=after, at_most=CHUNK)
-                    if self.import_id is None
-                    else await read_settlement_lines_of_import(tx, self.import_id, after=after, at_most=CHUNK)
-                )
-            is_last = len(line_ids) < CHUNK
-            if not line_ids:
-                return
+        after: UUID | None = None if self.is_statement else _FIRST  # a statement has no settlement lines
+        while after is not None:
+            read: list[ReportMatches] = []
 
-            async def match(tx: Transaction, line_ids: Sequence[UUID] = line_ids) -> _Counts:
-                candidates = await find_by_transaction(tx, line_ids)
-                decided = choose(await without_reverted(tx, candidates, line_kind=ItemKind.SETTLEMENT_LINE))
-                return _Counts(matches=await write_reported(tx, self.context, decided, self._stamp()))
+            async def match(tx: Transaction, after: UUID = after, read: list[ReportMatches] = read) -> _Counts:
+                read.append(await match_reported(tx, self.context, self.import_id, self._stamp(), after=after))
+                return _Counts(matches=read[-1].matches)
 
             await self._write(match)
-            after = line_ids[-1]
+            after = read[-1].last_id if read[-1].lines == CHUNK else None
 
     async def _book_lines(self) -> int:
         """Book the confirmed lines under a code of ours that no callback reported, each with its match."""
         booked_lines = 0
-        async for lines in self._chunks():
+        async for lines in self.lines.in_chunks():
             ours = [line for line in lines if has_code(line) and not line.is_tentative]
             for start in range(0, len(ours), BOOKED_AT_ONCE):
 
@@ -348,31 +350,10 @@ class _Run:
                 booked_lines += (await self._write(book)).booked
         return booked_lines
 
-    async def _chunks(self) -> AsyncIterator[list[OpenLine]]:
-        """Open lines in chunks; lines that an earlier rule has matched are left out."""
-        if self.lines is not None:
-            if self.lines:
-                yield self.lines
-            return
-        after, is_last = _FIRST, False
-        while not is_last:
-            async with self._transaction() as tx:
-                lines = await self._read_lines(tx, after)
-            is_last = len(lines) < CHUNK
-            if lines:
-                yield lines
-                after = lines[-1].id
-
-    async def _read_lines(self, tx: Transaction, after: UUID) -> list[OpenLine]:
-        if self.import_id is not None:
-            return await read_lines_of_import(tx, self.import_id, after=after, at_most=CHUNK)
-        from_day = business_date(self.context.clock()) - OPEN_DAYS
-        return await read_open_lines(tx, from_day=from_day, after=after, at_most=CHUNK)
-
     async def _write(self, write: Callable[[Transaction], Awaitable[_Counts]]) -> _Counts:
         """Write one chunk; if a person changed a match of it meanwhile, read and write it again."""
         for attempt in range(_ATTEMPTS):
-            lines = self.lines
+            few = self.lines.few
             try:
                 async with self._transaction(posting=True) as tx:
                     done = await write(tx)
@@ -382,7 +363,7 @@ class _Run:
                         raise MatchingUnderWay("the lock of this run was lost, and another run has taken over")
                     return done
             except (MatchChanged, asyncpg.UniqueViolationError):
-                self.lines = lines
+                self.lines.few = few
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("the last attempt returns or raises")
@@ -392,7 +373,3 @@ class _Run:
 
     def _transaction(self, *, posting: bool = False) -> AbstractAsyncContextManager[Transaction]:
         return self.context.database.transaction(self.organization_id, posting=posting)
-
-
-async def _open_again(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
-    return await read_open_lines_of_ids(tx, [line.id for line in lines])

@@ -5,6 +5,7 @@ A tentative line is matched without a sweep; `confirm_matches` posts it once a c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,9 +20,10 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.refunding import complete, lock_with_money
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, MatchState, OpenLine, RuleSet
 from billing.reconciliation.domain.sweep import Sweep
-from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.service.sweeping import post_sweeps, post_totals
 from billing.reconciliation.store.contested_lines import find_overruled_matches
-from billing.reconciliation.store.declared_duplicates import lock_against_declaration
+from billing.reconciliation.store.declared_duplicates import lock_against_declaration, lock_recent_holds
+from billing.reconciliation.store.line_matches import LineMatches, ReceivedLines, match_received_lines
 from billing.reconciliation.store.match_runs import add_rule_set, read_rule_set
 from billing.reconciliation.store.matches import (
     NewItem,
@@ -35,7 +37,11 @@ from billing.reconciliation.store.matches import (
     read_unposted,
 )
 from billing.reconciliation.store.matching_items import read_posted_amounts
+from billing.reconciliation.store.matching_settlements import ReportMatches, match_settlement_lines
 from billing.reconciliation.store.stored_matches import StoredMatch, end_matches
+
+_ITEM_AGE = timedelta(days=70)
+"""How much earlier than its line the hold of a payment may have begun: the terms of a rule set are 60 days at most."""
 
 
 class MatchChanged(Unavailable):
@@ -61,6 +67,15 @@ class Decided(NamedTuple):
             expected=self.candidate.expected,
             fee=self.candidate.fee,
         )
+
+
+class ConcernedLines(NamedTuple):
+    """Lines of received money that a rule concerns. `first_day` is not later than the booking day of any."""
+
+    rule: MatchRule
+    line_ids: Sequence[UUID]
+    first_day: date
+    wants_line_ids: bool
 
 
 async def current_rules(tx: Transaction, context: PaymentContext) -> RuleSet:
@@ -134,28 +149,39 @@ async def write_decided(
     return {each.line.id for each in decided}
 
 
-async def write_reported(
-    tx: Transaction, context: PaymentContext, candidates: Sequence[Candidate], stamp: RunStamp
-) -> int:
-    """Match settlement lines with the movements that they report; nothing is posted. Returns how many were matched.
+async def match_received(
+    tx: Transaction, context: PaymentContext, lines: ConcernedLines, *, rules: RuleSet, stamp: RunStamp
+) -> LineMatches:
+    """Match lines of received money with payments by a rule, in the database, and post the sweeps of confirmed lines.
 
-    A movement that is matched with its statement line keeps its match. Raises MatchChanged.
+    Raises MatchChanged, NoOpenDay.
     """
-    joined = [each.match_id for each in candidates if each.match_id is not None]
-    if joined and await count_locked_live(tx, joined) != len(joined):
+    received = ReceivedLines(
+        line_ids=lines.line_ids,
+        rule=lines.rule,
+        held=await lock_recent_holds(tx, since=lines.first_day - _ITEM_AGE),
+        first_match_id=context.ids.series(),
+        first_entry_id=context.ids.series(),
+        wants_line_ids=lines.wants_line_ids,
+    )
+    matched = await match_received_lines(tx, received, rules, stamp)
+    if matched.is_changed:
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
-    new, items = [], []
-    for each in candidates:
-        match_id = each.match_id or context.ids.new()
-        items.append(
-            NewItem(match_id=match_id, kind=ItemKind.SETTLEMENT_LINE, item_id=each.line_id, amount=each.expected)
-        )
-        if each.match_id is None:
-            new.append(NewMatch(id=match_id, rule=MatchRule.TRANSACTION))
-            items.append(NewItem(match_id=match_id, kind=each.item_kind, item_id=each.item_id, amount=each.expected))
-    await add_matches(tx, new, stamp)
-    await add_items(tx, items)
-    return len(candidates)
+    await post_totals(tx, context, matched.totals, actor=stamp.actor)
+    return matched
+
+
+async def match_reported(
+    tx: Transaction, context: PaymentContext, import_id: UUID | None, stamp: RunStamp, *, after: UUID
+) -> ReportMatches:
+    """Match the next open settlement lines with the movements that they report, in the database; nothing is posted.
+
+    Raises MatchChanged.
+    """
+    matched = await match_settlement_lines(tx, import_id, stamp, after=after, first_id=context.ids.series())
+    if matched.is_changed:
+        raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
+    return matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from billing.db.database import Transaction
 from billing.ledger.domain.accounts import EntryKind
 from billing.ledger.service.context import LedgerContext
 from billing.ledger.service.posting import NewEntry, post_entries
-from billing.reconciliation.domain.sweep import Sweep, sweep_postings
+from billing.reconciliation.domain.sweep import Sweep, SweepTotal, sweep_postings, total_postings
 
 
 async def post_sweeps(
@@ -49,3 +49,22 @@ async def post_sweeps(
     )
     entry_of = dict(zip(order, entries, strict=True))
     return [entry_of[sweep.group] for sweep in sweeps]
+
+
+async def post_totals(tx: Transaction, context: LedgerContext, totals: Sequence[SweepTotal], *, actor: Actor) -> None:
+    """Post the sweeps of matches that name their entries already. Raises NoOpenDay."""
+    order = sorted(totals)
+    await post_entries(
+        tx,
+        context,
+        [
+            NewEntry(
+                kind=EntryKind.BANK_LINES_MATCHED,
+                postings=total_postings(total),
+                effective_at=noon_of(total.booked_on),
+                item_id=total.entry_id,
+            )
+            for total in order
+        ],
+        actor=actor,
+    )

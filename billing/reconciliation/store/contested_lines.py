@@ -12,8 +12,8 @@ from billing.db.database import Transaction
 from billing.reconciliation.domain.match_rules import Candidate
 
 # Statements of a day that continue each other have different lines and are exempt.
-_CONTESTED = """
-    WITH stated AS MATERIALIZED (
+OVERLAP = """
+    stated AS MATERIALIZED (
         SELECT statement.id, statement.bank_account_id, statement.import_id, statement.position, statement.from_day,
             statement.to_day, statement.continues IS NOT NULL OR EXISTS (SELECT FROM bank_statement AS later
                 WHERE later.organization_id = $1 AND later.continues = statement.id) AS is_linked
@@ -29,6 +29,11 @@ _CONTESTED = """
             AND other.from_day <= own.to_day AND other.to_day >= own.from_day
         WHERE NOT (own.is_linked AND other.is_linked)
     )
+"""
+"""The days of each position of a file that another complete statement states too, as expressions of WITH."""
+
+_ARE_CONTESTED = """
+    -- The lines $2 among them.
     SELECT DISTINCT line.id
     FROM overlap
     JOIN statement_line AS line ON line.organization_id = $1 AND line.id = ANY ($2::uuid[])
@@ -38,6 +43,7 @@ _CONTESTED = """
         AND repeated.line_id = line.id AND repeated.import_id = overlap.other_import_id
         AND repeated.position = overlap.other_position)
 """
+_CONTESTED = f"WITH {OVERLAP}{_ARE_CONTESTED}"
 
 
 async def find_contested(tx: Transaction, line_ids: Sequence[UUID]) -> set[UUID]:
@@ -48,16 +54,19 @@ async def find_contested(tx: Transaction, line_ids: Sequence[UUID]) -> set[UUID]
 
 
 # A tentative line that the complete statement repeats is tentative no longer.
-_IS_OVERRULED = """
-    AND line.is_tentative AND EXISTS (SELECT FROM bank_statement AS statement
+IS_OVERRULED = """
+    line.is_tentative AND EXISTS (SELECT FROM bank_statement AS statement
         JOIN reconciliation_import AS complete ON complete.organization_id = $1 AND complete.id = statement.import_id
             AND complete.state = 'active' AND NOT complete.is_intraday
         WHERE statement.organization_id = $1 AND statement.bank_account_id = line.bank_account_id
             AND line.booked_on BETWEEN statement.from_day AND statement.to_day)
 """
+"""The condition that a line is a tentative one of a day that a complete statement states without it."""
 
-_OVERRULED = "SELECT line.id FROM statement_line AS line WHERE line.organization_id = $1 AND line.id = ANY ($2::uuid[])"
-_OVERRULED_AMONG = _OVERRULED + _IS_OVERRULED
+_AMONG = """
+    SELECT line.id FROM statement_line AS line WHERE line.organization_id = $1 AND line.id = ANY ($2::uuid[])
+"""
+_OVERRULED_AMONG = f"{_AMONG} AND {IS_OVERRULED}"
 
 
 async def without_overruled(tx: Transaction, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -77,7 +86,7 @@ _OF_MATCHES = """
     JOIN match ON match.organization_id = $1 AND match.id = own.match_id AND match.entry_id IS NULL
     WHERE import.organization_id = $1 AND import.is_intraday AND import.state = 'active'
 """
-_OVERRULED_MATCHES = _OF_MATCHES + _IS_OVERRULED + "ORDER BY match.id LIMIT $2"
+_OVERRULED_MATCHES = f"{_OF_MATCHES} AND {IS_OVERRULED} ORDER BY match.id LIMIT $2"
 
 
 async def find_overruled_matches(tx: Transaction, *, at_most: int) -> list[UUID]:

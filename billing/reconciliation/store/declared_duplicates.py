@@ -5,6 +5,7 @@ looks for declarations. So one of the two sees the other. Source: docs/design.md
 """
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from billing.core.ids import PaymentId
@@ -24,6 +25,21 @@ _SHARE_HOLDS = """
     SELECT payment_id FROM payment_hold WHERE organization_id = $1 AND payment_id = ANY ($2::uuid[])
     ORDER BY payment_id FOR SHARE
 """
+
+_SHARE_RECENT_HOLDS = """
+    SELECT payment_id FROM payment_hold WHERE organization_id = $1 AND held_at >= $2::date
+    ORDER BY payment_id FOR SHARE
+"""
+
+
+async def lock_recent_holds(tx: Transaction, *, since: date) -> list[UUID]:
+    """Let no person declare a payment a duplicate whose hold began on a day or later, until the transaction ends.
+
+    Returns the payments of these holds, released ones too. A statement that matches payments reads them afterwards and
+    leaves out the declared ones, and those whose hold was not locked.
+    """
+    return [row["payment_id"] for row in await tx.fetch(_SHARE_RECENT_HOLDS, tx.organization_id, since)]
+
 
 # In a later statement than the lock: a declaration that it waited for is visible.
 _DECLARED = """

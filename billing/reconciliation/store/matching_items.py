@@ -1,6 +1,8 @@
 """Candidates of open payouts, card batches, bank deposits and refunds among statement lines.
 
-These items are few, so their rules begin at the item and find its lines by amount and day.
+These items are few, so their rules begin at the item and find its lines by amount and day. LATERAL with OFFSET 0: lines
+and matches are looked up by index; a run has matched many lines since the tables were last analysed, and a join would
+read all of them for each item.
 """
 
 from collections.abc import Sequence
@@ -30,12 +32,20 @@ _PAYOUTS = """
     SELECT line.id AS line_id, 'payout' AS item_kind, stated.payout_id AS item_id, stated.net AS expected,
         stated.provider_account_id AS clearing_subject, 0 AS rank, stated.fee
     FROM stated
-    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = stated.bank_account_id
-        AND line.amount BETWEEN stated.net - $2::bigint AND stated.net + $2::bigint
-        AND line.booked_on BETWEEN stated.paid_out_on AND stated.paid_out_on + $3::int
-    WHERE line.kind = 'movement' AND line.codes = '{}' AND stated.net <> 0
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    CROSS JOIN LATERAL (
+        SELECT line.id FROM active_statement_line AS line
+        WHERE line.organization_id = $1 AND line.bank_account_id = stated.bank_account_id
+            AND line.amount BETWEEN stated.net - $2::bigint AND stated.net + $2::bigint
+            AND line.booked_on BETWEEN stated.paid_out_on AND stated.paid_out_on + $3::int
+            AND line.kind = 'movement' AND line.codes = '{}' AND stated.net <> 0
+        OFFSET 0
+    ) AS line
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
+    WHERE own.is_matched IS NULL
 """
 
 
@@ -52,16 +62,26 @@ _CARD_BATCHES = """
             IN ' ' || regexp_replace(upper(text.text), '[^0-9A-Z]+', ' ', 'g') || ' ') > 0 THEN 0 ELSE 1 END AS rank
     FROM card_batch AS batch
     JOIN card_terminal AS terminal ON terminal.organization_id = $1 AND terminal.id = batch.terminal_id
-    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = terminal.bank_account_id
-        AND line.amount BETWEEN batch.net - $2::bigint AND batch.net + $2::bigint
-        AND line.booked_on BETWEEN batch.day AND batch.day + $3::int
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'card_batch' AND linked.item_id = batch.id AND linked.is_live
+        OFFSET 0
+    ) AS known ON true
+    CROSS JOIN LATERAL (
+        SELECT line.id FROM active_statement_line AS line
+        WHERE line.organization_id = $1 AND line.bank_account_id = terminal.bank_account_id
+            AND line.amount BETWEEN batch.net - $2::bigint AND batch.net + $2::bigint
+            AND line.booked_on BETWEEN batch.day AND batch.day + $3::int AND line.kind = 'movement'
+            AND line.codes = '{}' AND known.is_matched IS NULL
+        OFFSET 0
+    ) AS line
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
     LEFT JOIN statement_line_text AS text ON text.organization_id = $1 AND text.line_id = line.id
-    WHERE batch.organization_id = $1 AND batch.day >= $4 AND line.kind = 'movement' AND line.codes = '{}'
-        AND batch.net > 0
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'card_batch' AND linked.item_id = batch.id AND linked.is_live)
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    WHERE batch.organization_id = $1 AND batch.day >= $4 AND batch.net > 0 AND own.is_matched IS NULL
 """
 
 
@@ -80,18 +100,29 @@ _NAMED = """
         WHERE expected.organization_id = $1 AND expected.item_kind IN ('bank_deposit', 'refund')
             AND expected.day >= $3
     ) AS item
-    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = item.bank_account_id
-        AND line.amount = item.amount AND line.booked_on BETWEEN item.day - $2::int AND item.day + $2::int
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = item.item_kind AND linked.item_id = item.item_id AND linked.is_live
+        OFFSET 0
+    ) AS known ON true
+    CROSS JOIN LATERAL (
+        SELECT line.id, line.booked_on, line.bank_reference FROM active_statement_line AS line
+        WHERE line.organization_id = $1 AND line.bank_account_id = item.bank_account_id AND line.amount = item.amount
+            AND line.booked_on BETWEEN item.day - $2::int AND item.day + $2::int AND line.kind = 'movement'
+            AND known.is_matched IS NULL
+        OFFSET 0
+    ) AS line
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
     LEFT JOIN statement_line_text AS text ON text.organization_id = $1 AND text.line_id = line.id
     CROSS JOIN LATERAL unnest(item.names) AS name
-    WHERE name <> '' AND line.kind = 'movement'
+    WHERE name <> '' AND own.is_matched IS NULL
         AND (upper(line.bank_reference) = upper(name)
             OR position(' ' || regexp_replace(upper(name), '[^0-9A-Z]+', ' ', 'g') || ' '
             IN ' ' || regexp_replace(upper(text.text), '[^0-9A-Z]+', ' ', 'g') || ' ') > 0)
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = item.item_kind AND linked.item_id = item.item_id AND linked.is_live)
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
 """
 
 

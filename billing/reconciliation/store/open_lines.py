@@ -2,13 +2,60 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.core.list_slice import ListSlice
 from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import read_rows
+from billing.db.rows import read_row, read_rows
 from billing.reconciliation.domain.match_rules import OpenLine
+
+
+class OpenChunk(NamedTuple):
+    """The next open lines by id. `plain_ids` are lines of received money under a plain reference, `other_ids` the
+    other lines with a reference; `first_day` is the earliest booking day.
+    """
+
+    lines: int
+    last_id: UUID
+    first_day: date
+    plain_ids: Sequence[UUID]
+    other_ids: Sequence[UUID]
+
+
+# A plain reference: see `has_plain_reference`.
+_CHUNK_HEAD = """
+    -- The ids of a chunk.
+    SELECT count(*) AS lines, (array_agg(line.id))[count(*)] AS last_id, min(line.booked_on) AS first_day,
+        coalesce(array_agg(line.id) FILTER (WHERE line.is_plain), '{}') AS plain_ids,
+        coalesce(array_agg(line.id) FILTER (WHERE NOT line.is_plain AND line.bank_reference <> ''), '{}') AS other_ids
+    FROM (
+        SELECT line.id, line.booked_on, line.bank_reference,
+            line.amount > 0 AND line.bank_reference ~ '[1-9]' AND line.bank_reference ~ '^[ -~]*$' AS is_plain
+        FROM active_statement_line AS line
+        WHERE line.organization_id = $1 AND line.id > $2 AND line.kind = 'movement'
+            AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+                AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+"""
+_CHUNK_TAIL = """
+        ORDER BY line.id LIMIT $4
+    ) AS line
+"""
+_CHUNK_OF_IMPORT = _CHUNK_HEAD + "AND line.import_id = $3" + _CHUNK_TAIL
+_CHUNK_SINCE = _CHUNK_HEAD + "AND line.booked_on >= $3" + _CHUNK_TAIL
+
+
+async def read_open_chunk(
+    tx: Transaction, *, import_id: UUID | None, from_day: date, after: UUID, at_most: int
+) -> OpenChunk | None:
+    """The next open lines of an import, or of all imports since a day; None if there is none."""
+    if import_id is None:
+        row = await tx.fetchrow(_CHUNK_SINCE, tx.organization_id, after, from_day, at_most)
+    else:
+        row = await tx.fetchrow(_CHUNK_OF_IMPORT, tx.organization_id, after, import_id, at_most)
+    return None if row is None or row["lines"] == 0 else read_row(OpenChunk, row)
+
 
 # Bank charges are not matched with items of the ledger: a rule of their own books them (exceptions).
 _LINES_OF_IMPORT = """
@@ -62,7 +109,7 @@ async def read_open_lines_of_ids(tx: Transaction, line_ids: Sequence[UUID]) -> l
     return read_rows(OpenLine, await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids)))
 
 
-# Every line that has a reference or code of the given lines competes with them, also outside of their import.
+# Every line that has a reference of the given lines competes with them, also outside of their import.
 _RIVALS_BY_REFERENCE = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
@@ -80,24 +127,6 @@ async def read_lines_with_references(tx: Transaction, lines: Sequence[OpenLine])
     named = [(line.bank_account_id, line.bank_reference) for line in lines if line.bank_reference]
     rows = await tx.fetch(_RIVALS_BY_REFERENCE, tx.organization_id, *columns(named, 2))
     return read_rows(OpenLine, rows)
-
-
-_RIVALS_BY_CODE = """
-    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
-        line.virtual_account, line.codes, line.is_tentative
-    FROM (SELECT DISTINCT unnest($2::text[]) AS code) AS given
-    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.codes[1] = given.code
-        AND line.codes <> '{}'
-    WHERE line.kind = 'movement' AND cardinality(line.codes) = 1
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
-"""
-
-
-async def read_lines_with_codes(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
-    """The open lines whose only code is that of one of these lines; lines with two codes are left out."""
-    codes = [line.codes[0] for line in lines if len(line.codes) == 1]
-    return read_rows(OpenLine, await tx.fetch(_RIVALS_BY_CODE, tx.organization_id, codes))
 
 
 _LIST_OPEN = """

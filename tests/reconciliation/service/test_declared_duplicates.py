@@ -1,7 +1,8 @@
 """Declared duplicates at the bank: the same money is expected once, and a payment that it shows is no duplicate."""
 
 import asyncio
-from collections.abc import Sequence
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,14 +11,14 @@ from billing.core.ids import PaymentId
 from billing.db.database import Transaction
 from billing.reconciliation.domain.day_result import ItemKind as HeldKind
 from billing.reconciliation.domain.exception_case import ActionNotPossible, DecisionAction
-from billing.reconciliation.domain.match_rules import Candidate, ItemKind, OpenLine, RuleSet
-from billing.reconciliation.service import match_lines, matching, place_money
+from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.service import matching, place_money
 from billing.reconciliation.service.close_day import find_results
 from billing.reconciliation.service.decide_matches import match_by_hand, revert_match
 from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.reconciliation.store.decided_lines import is_on_statement
-from billing.reconciliation.store.matches import NewMatch, RunStamp, add_matches
-from billing.reconciliation.store.matching_lines import find_by_reference
+from billing.reconciliation.store.declared_duplicates import lock_recent_holds
+from billing.reconciliation.store.line_matches import LineMatches, match_received_lines
 from tests.conftest import DatabaseAddress
 from tests.flow import PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
@@ -105,21 +106,40 @@ async def _line_of_held_payment(desk: ExceptionDesk) -> tuple[MatchingFlow, UUID
 async def test_payment_that_is_declared_while_its_line_is_matched_is_left_out(
     desk: ExceptionDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The decision commits between the search of the run and its match."""
+    """The decision commits after the run has read its lines, and before it locks the holds."""
     own, exception_id = await _line_of_held_payment(desk)
 
-    async def find(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
-        found = await find_by_reference(tx, lines, rules)
+    async def lock(tx: Transaction, *, since: date) -> list[UUID]:
         await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
-        return found
+        return await lock_recent_holds(tx, since=since)
 
-    monkeypatch.setattr(match_lines, "find_by_reference", find)
+    monkeypatch.setattr(matching, "lock_recent_holds", lock)
 
     await own.match()
 
     assert await own.matches() == []
     assert await own.balances("bank", "clearing") == [0, UNKNOWN_PAID]
     await assert_books_are_right(desk.flow.context.database)
+
+
+async def test_payment_whose_hold_is_not_locked_is_left_out_until_the_next_run(
+    desk: ExceptionDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment that was held after the run had locked the holds could be declared a duplicate meanwhile."""
+    own, _ = await _line_of_held_payment(desk)
+
+    async def lock(tx: Transaction, *, since: date) -> list[UUID]:
+        return []
+
+    monkeypatch.setattr(matching, "lock_recent_holds", lock)
+    await own.match()
+    assert await own.matches() == []
+    monkeypatch.undo()
+
+    await own.match()
+
+    assert len(await own.matches()) == 1
+    assert await own.balances("bank", "clearing") == [UNKNOWN_PAID, UNKNOWN_PAID]
 
 
 async def test_declaration_waits_for_a_match_under_way_and_is_refused(
@@ -133,14 +153,14 @@ async def test_declaration_waits_for_a_match_under_way_and_is_refused(
         declared.set()
         return await is_on_statement(tx, payment_id)
 
-    async def add(tx: Transaction, matches: Sequence[NewMatch], stamp: RunStamp) -> None:
+    async def write(tx: Transaction, *arguments: Any, **named: Any) -> LineMatches:
         deciding.append(asyncio.create_task(desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)))
         while not declared.is_set() and not await tx.fetchval(_WAITING):
             await asyncio.sleep(0.01)
-        await add_matches(tx, matches, stamp)
+        return await match_received_lines(tx, *arguments, **named)
 
     monkeypatch.setattr(place_money, "is_on_statement", is_shown)
-    monkeypatch.setattr(matching, "add_matches", add)
+    monkeypatch.setattr(matching, "match_received_lines", write)
 
     await own.match()
 

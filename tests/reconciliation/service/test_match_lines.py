@@ -10,7 +10,7 @@ import pytest
 from billing.db.context import utc_now
 from billing.db.database import Transaction
 from billing.reconciliation.domain.match_rules import MatchingUnderWay
-from billing.reconciliation.service import match_lines
+from billing.reconciliation.service import open_lines
 from billing.reconciliation.service.match_lines import _Counts, _Run, match_arrived_lines
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
@@ -214,7 +214,7 @@ async def test_run_that_was_killed_is_abandoned_and_its_matches_stay(
     for number in range(3):
         await paid(own, f"T{number}", ma_lk=f"LK{number}")
     await own.statement(*(own.line(OWED, reference=f"FT-T{number}") for number in range(3)))
-    monkeypatch.setattr(match_lines, "CHUNK", 1)
+    monkeypatch.setattr(open_lines, "CHUNK", 1)
     written = _Run._write
 
     async def write_once(run: _Run, write: Callable[[Transaction], Awaitable[_Counts]]) -> _Counts:

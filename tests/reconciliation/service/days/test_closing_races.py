@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.db.database import Transaction
+from billing.ledger.service.context import LedgerContext
 from billing.reconciliation.domain.day_result import DayResult, ItemKind
+from billing.reconciliation.domain.sweep import SweepTotal
 from billing.reconciliation.service import matching
-from billing.reconciliation.store.matches import NewMatch, RunStamp, add_matches
+from billing.reconciliation.service.sweeping import post_totals
 from tests.clock import StandingClock
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
@@ -27,13 +30,13 @@ async def test_day_closes_after_the_match_that_is_under_way_and_with_it(
     clock.forward(DAY)
     closing: list[asyncio.Task[None]] = []
 
-    async def add(tx: Transaction, matches: Sequence[NewMatch], stamp: RunStamp) -> None:
+    async def post(tx: Transaction, context: LedgerContext, totals: Sequence[SweepTotal], *, actor: Actor) -> None:
         closing.append(asyncio.create_task(close(flow, day)))
         while not await tx.fetchval(_WAITING):
             await asyncio.sleep(0)
-        await add_matches(tx, matches, stamp)
+        await post_totals(tx, context, totals, actor=actor)
 
-    monkeypatch.setattr(matching, "add_matches", add)
+    monkeypatch.setattr(matching, "post_totals", post)
 
     await own.match()
     await closing[0]
