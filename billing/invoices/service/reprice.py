@@ -27,10 +27,12 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
+from billing.invoices.domain.invoice_diff import InvoiceDiff, Totals
 from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_issued
 from billing.invoices.store.price_snapshots import (
     InvoiceSelection,
     count_snapshots,
+    find_newest_snapshots,
     find_snapshots,
     read_repricing_inputs,
 )
@@ -109,6 +111,38 @@ async def read_drafted_list(database: Database, organization_id: OrganizationId,
             raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
         prices = (await read_items(tx, [tariff_id]))[tariff_id]
         return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0].facility_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RepricedSample:
+    """What a draft changes of the visits that were billed last: their sums, and the largest changes of the patients."""
+
+    totals: Totals
+    largest: Sequence[InvoiceDiff]
+
+
+async def reprice_newest(
+    database: Database, organization_id: OrganizationId, tariff_id: TariffId, *, at_most: int, shown: int
+) -> RepricedSample:
+    """Reprice the newest issued visits under a stored price list, in a thread; nothing is written.
+
+    Raises NotFound, TariffIncomplete.
+    """
+    draft = Draft(tariff=await read_drafted_list(database, organization_id, tariff_id))
+    async with database.transaction(organization_id, read_only=True) as tx:
+        found = await find_newest_snapshots(tx, limit=at_most)
+    totals, changes = Totals(), []
+    for first in range(0, len(found), BATCH_SIZE):
+        async with database.transaction(organization_id, read_only=True) as tx:
+            inputs = await read_repricing_inputs(tx, found[first : first + BATCH_SIZE])
+        outcome = await asyncio.to_thread(reprice_issued, inputs, draft)
+        totals.add(outcome.totals)
+        changes += outcome.changes
+    return RepricedSample(totals=totals, largest=sorted(changes, key=_size_of, reverse=True)[:shown])
+
+
+def _size_of(change: InvoiceDiff) -> int:
+    return 0 if change.now is None else abs(change.now.patient - change.issued.patient)
 
 
 async def reprice_invoices(

@@ -83,6 +83,21 @@ async def find_snapshots(
     return [InvoiceId(row["id"]) for row in await tx.fetch(_FIND, tx.organization_id, *wanted, after, limit)]
 
 
+_NEWEST = """
+    SELECT invoice.id FROM invoice
+    WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
+        AND NOT EXISTS (SELECT FROM invoice AS later
+            WHERE later.organization_id = $1 AND later.visit_id = invoice.visit_id AND later.state = 'issued'
+                AND later.id > invoice.id)
+    ORDER BY invoice.id DESC LIMIT $2
+"""
+
+
+async def find_newest_snapshots(tx: Transaction, *, limit: int) -> list[InvoiceId]:
+    """The last invoices of the visits that were billed last, the newest first."""
+    return [InvoiceId(row["id"]) for row in await tx.fetch(_NEWEST, tx.organization_id, limit)]
+
+
 _READ = """
     SELECT invoice, visit.ma_lk, input.document, input.document_hash, input.policy_version,
         input.code_version,

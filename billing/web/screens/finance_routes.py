@@ -30,6 +30,7 @@ from billing.web.screens.finance.inbox import get_differences, get_inbox, get_wa
 from billing.web.screens.finance.prices import (
     get_price_list,
     get_prices,
+    get_repriced,
     post_price_list_activation,
     post_price_list_discard,
 )
@@ -117,6 +118,7 @@ FINANCE_SCREENS = (
     _organization_route("GET", "/finance/ledger/entries/{id}", get_entry, Right.READ_BOOKS),
     _organization_route("GET", "/finance/prices", get_prices, Right.READ_PRICES),
     _organization_route("GET", "/finance/prices/{id}", get_price_list, Right.READ_PRICES),
+    _organization_route("GET", "/finance/prices/{id}/repriced", get_repriced, Right.READ_PRICES),
     _organization_route("POST", "/finance/prices/{id}/activate", post_price_list_activation, Right.SET_PRICES),
     _organization_route("POST", "/finance/prices/{id}/discard", post_price_list_discard, Right.SET_PRICES),
     screen_route("GET", "/finance/inbox", get_inbox, Right.READ_MESSAGES),

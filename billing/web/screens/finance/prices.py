@@ -2,6 +2,7 @@
 
 GET  /finance/prices                 ?state, ?after
 GET  /finance/prices/{id}            ?change (added, removed, changed, unusual)
+GET  /finance/prices/{id}/repriced   what the list changes of the visits that were billed last
 POST /finance/prices/{id}/activate
 POST /finance/prices/{id}/discard
 
@@ -15,6 +16,7 @@ from decimal import Decimal
 from aiohttp import web
 
 from billing.core.errors import BillingError
+from billing.invoices.service.reprice import reprice_newest
 from billing.organizations.domain.approval import ApprovalKind, ApprovalState, right_of
 from billing.organizations.domain.rights import Right
 from billing.tariffs.domain.tariff import ChangeKind, PriceChange, TariffId, TariffState
@@ -33,6 +35,10 @@ UNUSUAL_PERCENT = 30
 
 _PAGE_SIZE = 50
 _CHANGES_MAX = 500
+REPRICED_MAX = 500
+"""Visits that a list is tried on: half a second of a thread. `vienphi reprice` tries it on any period."""
+
+_LARGEST_SHOWN = 10
 _UNUSUAL = "unusual"
 
 
@@ -127,6 +133,25 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         and approval.state is ApprovalState.PROPOSED
         and approval.proposed_by != caller.actor.person
         and caller.has(right_of(ApprovalKind.TARIFF)),
+    )
+
+
+async def get_repriced(request: web.Request) -> web.Response:
+    """What the list changes of the visits that were billed last. It takes a while: the page loads it after itself."""
+    context, caller, tariff_id = app_state(request).context, current(request).caller, _id(request)
+    tariff = await find_tariff(context, caller.organization_id, tariff_id)
+    sample = await reprice_newest(
+        context.database, caller.organization_id, tariff_id, at_most=REPRICED_MAX, shown=_LARGEST_SHOWN
+    )
+    totals = sample.totals
+    return render(
+        request,
+        "finance/repriced.html",
+        tariff=tariff,
+        sample=sample,
+        totals=totals,
+        same=totals.invoices - totals.refused - totals.patient_more - totals.patient_less,
+        at_most=REPRICED_MAX,
     )
 
 
