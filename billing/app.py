@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +24,7 @@ from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
-from billing.notifications.service.change_notifier import open_change_notifier
+from billing.notifications.service.change_notifier import Listener, open_change_notifier
 from billing.ops.process_metrics import ProviderCalls
 from billing.organizations.service.context import AccountUnusable, allow_all
 from billing.organizations.service.provider_accounts import (
@@ -178,6 +178,8 @@ class Service:
     intake: Intake
     application: web.Application
     provider_calls: ProviderCalls
+    listen: Callable[[Listener], None]
+    """Registers a listener for changes of organizations, of this process and of others."""
 
 
 @asynccontextmanager
@@ -264,6 +266,7 @@ async def open_service(
                 yield Service(
                     context=context,
                     provider_calls=clients.stats,
+                    listen=notifier.listen,
                     accounts=accounts,
                     intake=intake,
                     application=create_application(

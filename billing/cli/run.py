@@ -179,6 +179,7 @@ async def _run(
                 dispatch=Dispatch(send=Sender().send, secret_of=find_secret, random=SystemRandom()),
                 intervals=Intervals(poll_s=2.0),
                 stop=stop,
+                listen=service.listen,
                 random=SystemRandom(),
             )
         )

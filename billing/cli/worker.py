@@ -48,6 +48,7 @@ async def _work(settings: Settings) -> None:
             intervals=Intervals(**settings.worker.model_dump()),
             stop=stop,
             random=SystemRandom(),
+            listen=service.listen,
             retention=settings.retention.terms,
             folders=[
                 IntegrationFolder(

@@ -14,6 +14,7 @@ from billing.checkout.service.expire import EXPIRED_MAX, expire_once
 from billing.core.ids import OrganizationId
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
+from billing.notifications.service.change_notifier import Listener
 from billing.notifications.service.webhooks import Dispatch, purge_once
 from billing.ops.erasure import erase_once
 from billing.ops.integration_folder import FolderReader, IntegrationFolder
@@ -30,6 +31,7 @@ from billing.reconciliation.service.match_lines import match_arrived_lines
 from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
 from billing.visit_accounts.service.guarantees import expire_guarantees_once
 from billing.worker.dispatcher import Dispatcher
+from billing.worker.follower import Follower
 from billing.worker.http import WorkerAddress, serving_metrics
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 from billing.worker.measuring import Measuring
@@ -88,12 +90,15 @@ async def run_worker(
     retention: Retention = _RETENTION,
     folders: Sequence[IntegrationFolder] = (),
     monitoring: Monitoring | None = None,
+    listen: Callable[[Listener], None] | None = None,
 ) -> None:
     """Run all loops until `stop` is set. Any number of workers may run at once.
 
-    With `monitoring` it also measures the installation, and answers for its health and metrics.
+    With `monitoring` it also measures the installation, and answers for its health and metrics. With `listen`, which
+    registers a listener for changes, orders are cleared and messages sent at once after a change, not only in rounds.
     """
     dispatcher = Dispatcher(context, dispatch)
+    follower = Follower([partial(update_clearances_once, context), dispatcher.run_once])
     reader = FolderReader(context, folders)
 
     async def maintain() -> TickResult:
@@ -122,6 +127,10 @@ async def run_worker(
     log.info("worker_started", loops=[loop.name for loop in loops.loops])
     try:
         async with AsyncExitStack() as stack:
+            if listen is not None:
+                listen(follower.notify)
+                following = context.background.start("follower", follower.run, until=stop)
+                stack.push_async_callback(following.stop, grace_s=GRACE_S)
             if monitoring is not None:
                 monitoring.metrics.observe(loops.loops, context.background.restarts)
                 await stack.enter_async_context(serving_metrics(context, monitoring.metrics, monitoring.address))

@@ -147,11 +147,9 @@ def _means(count: int, random: Random) -> list[Means]:
 def _faults(means: Sequence[Means], random: Random) -> dict[int, Fault]:
     """The fault of each patient who has one, by number; faults of transfers fall on those who pay by QR."""
     found: dict[int, Fault] = {}
-    numbers = list(range(len(means)))
-    random.shuffle(numbers)
     for fault, percent in PERCENT.items():
-        fitting = [each for each in numbers if each not in found and _fits(fault, means[each])]
-        for each in fitting[: max(1, round(len(means) * percent / 100))]:
+        fitting = [each for each in range(len(means)) if each not in found and _fits(fault, means[each])]
+        for each in random.sample(fitting, max(1, round(len(means) * percent / 100))):
             found[each] = fault
     return found
 

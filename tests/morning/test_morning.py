@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -41,6 +42,7 @@ async def hosted(hospital: DemoHospital, database: DatabaseAddress) -> AsyncIter
                 dispatch=Dispatch(send=sender.send, secret_of=hook_secret, random=Random(1)),
                 intervals=Intervals(),
                 stop=stop,
+                listen=service.listen,
                 random=Random(1),
             )
         )
@@ -82,5 +84,7 @@ def test_plan_has_the_shares_and_every_fault() -> None:
     assert [sum(each.means is means for each in patients) for means in Means] == [350, 100, 50]
     for fault, percent in PERCENT.items():
         assert sum(each.fault is fault for each in patients) == percent * 5, fault
+    wrong = Counter(each.means for each in patients if each.fault in (Fault.WRONG_PATIENT, Fault.CANCELLED))
+    assert set(wrong) == {Means.QR, Means.CASH}
     assert {each.fault for each in make_patients(24, seed=1)} == set(Fault)
     assert make_patients(50, seed=1) == make_patients(50, seed=1)

@@ -12,6 +12,7 @@ from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now
 from billing.db.idempotency_keys import KeyRow, add_key
+from billing.notifications.service.change_notifier import Listener
 from billing.ops.integration_folder import IntegrationFolder
 from billing.ops.retention import Retention
 from billing.visit_accounts.service import clearance_updates
@@ -217,6 +218,37 @@ async def test_worker_erases_what_is_past_its_retention(webhook_env: WebhookEnvi
             await asyncio.sleep(0.05)
     stop.set()
     await asyncio.wait_for(worker, 15)
+
+
+async def test_worker_sends_what_a_callback_cleared_at_once_after_the_change(webhook_env: WebhookEnvironment) -> None:
+    """The rounds of this worker are an hour apart."""
+    visit = await open_visit(webhook_env.context, "LK1")
+    await visit.add(patient=100_000)
+    listeners: list[Listener] = []
+    stop = asyncio.Event()
+
+    async with receiving(Receiver()) as receiver:
+        await webhook_env.endpoint(receiver.url)
+        await webhook_env.message(version=1)
+        worker = asyncio.create_task(
+            run_worker(
+                webhook_env.context,
+                dispatch=webhook_env.dispatch(),
+                intervals=Intervals(clearance_s=3600, dispatch_s=3600),
+                stop=stop,
+                random=Random(1),
+                listen=listeners.append,
+            )
+        )
+        await until(lambda: receiver.taken)
+        receiver.taken.clear()
+        await visit.receive(100_000)
+        await visit.execute("UPDATE deposit SET version = version + 1 WHERE visit_id = $1", visit.id)
+        for listener in listeners:
+            listener([webhook_env.organization_id])
+        await until(lambda: any(b"charge.cleared" in body for _, body in receiver.taken))
+        stop.set()
+        await asyncio.wait_for(worker, 15)
 
 
 async def test_worker_clears_more_visits_than_a_round_updates_at_once(
