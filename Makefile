@@ -87,6 +87,10 @@ CYCLES ?= 20
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
 
+.PHONY: move
+move: .venv/.installed ## move organizations between two clusters under callbacks, kill everything at random, then count it: make move CYCLES=20
+	@$(RUN) tests.move.moving --cycles $(CYCLES) $(MOVE_ARGUMENTS)
+
 .PHONY: failover
 failover: .venv/.installed .venv/failover/.installed ## take the primary of three away under callbacks, then count it: make failover CYCLES=20
 	@$(RUN) tests.failover.failover --cycles $(CYCLES) $(FAILOVER_ARGUMENTS)

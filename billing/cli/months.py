@@ -61,7 +61,7 @@ def _url(settings: Settings) -> str:
 
 
 async def _close(settings: Settings, organization_id: OrganizationId, month: datetime) -> MonthClosing:
-    async with open_service(_url(settings), seal_export=seal_export_of(settings)) as service:
+    async with open_service(_url(settings), cells=settings.cell_urls, seal_export=seal_export_of(settings)) as service:
         await check_transaction_ids(service.context.database)
         closing = await close_month(service.context, organization_id, month.date(), actor=Actor.system())
         await seal_once(service.context, organization_id)
@@ -69,5 +69,5 @@ async def _close(settings: Settings, organization_id: OrganizationId, month: dat
 
 
 async def _read(settings: Settings, organization_id: OrganizationId, month: datetime) -> bytes:
-    async with open_service(_url(settings)) as service:
+    async with open_service(_url(settings), cells=settings.cell_urls) as service:
         return await find_month_certificate(service.context, organization_id, month.date())

@@ -13,6 +13,7 @@ from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.organization_move import move
 from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
+from billing.cli.roll_up import roll_up_command
 from billing.core.ids import OrganizationId
 from billing.core.money import DONG_MAX, Dong
 from billing.organizations.domain.approval import ApprovalKind
@@ -33,6 +34,7 @@ def organization() -> None:
 
 
 organization.add_command(move)
+organization.add_command(roll_up_command)
 
 
 @organization.command()

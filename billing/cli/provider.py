@@ -204,7 +204,7 @@ def _run(config: Path | None, work: Callable[[Service], Awaitable[None]]) -> Non
 
     async def run() -> None:
         await require_migrated(url)
-        async with open_service(url) as service:
+        async with open_service(url, cells=settings.cell_urls) as service:
             await work(service)
 
     asyncio.run(run())

@@ -42,6 +42,7 @@ async def _recover(settings: Settings, organization_id: OrganizationId, since: d
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     await require_migrated(url)
-    async with open_service(url, outgoing=settings.providers.rules) as service:
-        await check_transaction_ids(service.context.database)
+    async with open_service(url, cells=settings.cell_urls, outgoing=settings.providers.rules) as service:
+        for cell in service.context.database.cells:
+            await check_transaction_ids(cell)
         return await recover_organization(service.context, organization_id, since=since)

@@ -184,7 +184,7 @@ def _run(config: Path | None, work: Callable[[PaymentContext], Awaitable[None]])
 
     async def run() -> None:
         await require_migrated(url)
-        async with open_service(url) as service:
+        async with open_service(url, cells=settings.cell_urls) as service:
             await work(service.context)
 
     asyncio.run(run())

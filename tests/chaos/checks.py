@@ -1,9 +1,13 @@
 """What must hold after whatever happened: each acknowledged transfer once and whole, nothing else, and the books."""
 
+from collections.abc import Sequence
+
+import asyncpg
+
 from billing.db.database import Database
 from billing.ledger.service.verify import VERIFY_LIMITS
 from tests.bench.stock import Stock
-from tests.chaos.bank import BankRecord
+from tests.chaos.bank import BankRecord, Transfer
 from tests.flow import find_mismatches
 
 _WRONG_PAYMENTS = """
@@ -104,31 +108,37 @@ _UNEXPLAINED = """
 
 async def find_wrongs(stock: Stock, record: BankRecord) -> list[str]:
     """Everything that does not hold, in words; every transfer must have been acknowledged before."""
-    transfers = list(record.transfers.values())
     wrongs = [*record.wrongs]
     reported = [*record.transfers, *record.refunds]
     wrongs += [f"{each} was never acknowledged" for each in reported if not record.acknowledged[each]]
     connection = await stock.connect()
     try:
-        rows = await connection.fetch(
-            _WRONG_PAYMENTS,
-            [transfer.transaction_id for transfer in transfers],
-            [transfer.organization for transfer in transfers],
-            [transfer.amount for transfer in transfers],
-            [transfer.code for transfer in transfers],
-        )
-        rows += await connection.fetch(_HALF_WRITTEN)
-        rows += await connection.fetch(
-            _WRONG_REFUNDS,
-            [refund.refund_of for refund in record.refunds.values()],
-            [refund.organization for refund in record.refunds.values()],
-            [refund.amount for refund in record.refunds.values()],
-        )
-        rows += await connection.fetch(_UNEXPLAINED)
+        wrongs += await find_wrong_rows(connection, list(record.transfers.values()), list(record.refunds.values()))
     finally:
         await connection.close()
-    wrongs += [f"{row['subject']}: {row['words']}" for row in rows]
     return wrongs + await _mismatches(stock)
+
+
+async def find_wrong_rows(
+    connection: "asyncpg.Connection[asyncpg.Record]", transfers: Sequence[Transfer], refunds: Sequence[Transfer]
+) -> list[str]:
+    """Each visible payment that is not one of the transfers, or not whole, and each transfer without its payment."""
+    rows = await connection.fetch(
+        _WRONG_PAYMENTS,
+        [transfer.transaction_id for transfer in transfers],
+        [transfer.organization for transfer in transfers],
+        [transfer.amount for transfer in transfers],
+        [transfer.code for transfer in transfers],
+    )
+    rows += await connection.fetch(_HALF_WRITTEN)
+    rows += await connection.fetch(
+        _WRONG_REFUNDS,
+        [refund.refund_of for refund in refunds],
+        [refund.organization for refund in refunds],
+        [refund.amount for refund in refunds],
+    )
+    rows += await connection.fetch(_UNEXPLAINED)
+    return [f"{row['subject']}: {row['words']}" for row in rows]
 
 
 async def _mismatches(stock: Stock) -> list[str]:

@@ -17,6 +17,7 @@ REPLICATION: Mapping[str, str] = {
     "max_logical_replication_workers": "8",
     "max_sync_workers_per_subscription": "4",
     "wal_retrieve_retry_interval": "200ms",
+    "max_connections": "200",
 }
 """What both clusters need; the last one shortens the pause after a worker was killed."""
 
