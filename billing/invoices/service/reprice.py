@@ -131,7 +131,8 @@ async def reprice_newest(
     draft = Draft(tariff=await read_drafted_list(database, organization_id, tariff_id))
     async with database.transaction(organization_id, read_only=True) as tx:
         found = await find_newest_snapshots(tx, limit=at_most)
-    totals, changes = Totals(), []
+    totals = Totals()
+    changes: list[InvoiceDiff] = []
     for first in range(0, len(found), BATCH_SIZE):
         async with database.transaction(organization_id, read_only=True) as tx:
             inputs = await read_repricing_inputs(tx, found[first : first + BATCH_SIZE])

@@ -36,7 +36,7 @@ async def test_draft_is_tried_on_issued_visits(site: Site) -> None:
     assert "LK-DOI 156.000 154.000" in repriced
 
 
-async def test_list_without_any_issued_visit_says_so(site: Site) -> None:
+async def test_list_without_any_issued_visit_states_it(site: Site) -> None:
     tariff_id = await draft(site)
     async with signed_in(site, Role.FINANCE) as clerk:
         repriced = text_of(await clerk.page(f"/finance/prices/{tariff_id}/repriced"))
