@@ -25,6 +25,13 @@ class DatabaseBusy(Unavailable):
     code = "database_busy"
 
 
+class TransactionConflict(DatabaseBusy):
+    """A deadlock or a change of the schema ended the transaction: nothing was written; it may be tried again at once.
+
+    Its code is that of DatabaseBusy: for a client there is no difference.
+    """
+
+
 ADDRESS_UNREADABLE = (
     "the database's address cannot be read: postgresql://user:password@host:port/database, "
     "special characters of the password percent-encoded"
@@ -35,6 +42,16 @@ ADDRESS_ERRORS = (ValueError, OverflowError)
 
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """All other errors of connecting."""
+
+
+_CONFLICT_ERRORS = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    # A migration added a column to a view while we run; the driver has dropped its cached columns.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+)
+"""Another transaction decided; no wait for it is left."""
 
 
 class OrganizationMoved(DatabaseBusy):
@@ -54,7 +71,8 @@ def name_busy(error: BaseException) -> DatabaseBusy:
             return OrganizationMoved(
                 "the organization is in another cell; nothing was written", getattr(error, "detail", None)
             )
-    return DatabaseBusy("the database is busy; nothing was written")
+    named = TransactionConflict if isinstance(error, _CONFLICT_ERRORS) else DatabaseBusy
+    return named("the database is busy; nothing was written")
 
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (

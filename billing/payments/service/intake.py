@@ -20,7 +20,7 @@ from billing.core.clock import business_date
 from billing.core.errors import CommitUnknown, InvalidValue, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.db.background import KeptTask
-from billing.db.connection_errors import DatabaseUnavailable
+from billing.db.connection_errors import DatabaseUnavailable, TransactionConflict
 from billing.ledger.store.journal import open_day
 from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.apply_single import apply_single, apply_singles
@@ -46,6 +46,9 @@ class QueueFull(Unavailable):
 
     code = "try_later"
 
+
+_CONFLICTS_MAX = 3
+"""How often a batch is written again after a conflict."""
 
 _STALL_MAX = 20
 """The maximum wait for a stalled commit, as a multiple of `wait_max_ms`."""
@@ -230,7 +233,7 @@ class _IntakeQueue:
     ) -> None:
         """Apply a batch; if a delivery of it causes an error, halve the batch until that delivery is isolated."""
         try:
-            answers = await self._write([waiting.delivery for waiting in batch], may_be_single=may_be_single)
+            answers = await self._write_again([waiting.delivery for waiting in batch], may_be_single=may_be_single)
         except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
             await self._find_cause(batch, error, is_part=is_part)
         except BaseException as error:
@@ -333,6 +336,18 @@ class _IntakeQueue:
     def _is_throttled(self, account_id: ProviderAccountId) -> bool:
         recent = self._dead_letters.get(account_id)
         return recent is not None and len(recent) == DEAD_LETTERS_PER_MINUTE_MAX and monotonic() - recent[0] < 60
+
+    async def _write_again(self, deliveries: Sequence[Delivery], *, may_be_single: bool) -> dict[DeliveryId, Answer]:
+        """Write, and again where a deadlock or a migration ended the transaction; the providers need not deliver again.
+
+        After a conflict a batch is written in the general way, which takes its locks in the order of all writers.
+        """
+        for tries_left in range(_CONFLICTS_MAX, 0, -1):
+            try:
+                return await self._write(deliveries, may_be_single=may_be_single and tries_left == _CONFLICTS_MAX)
+            except TransactionConflict as error:
+                log.warning("deliveries_written_again", count=len(deliveries), error=place_of(error))
+        return await self._write(deliveries, may_be_single=False)
 
     async def _write(self, deliveries: Sequence[Delivery], *, may_be_single: bool = True) -> dict[DeliveryId, Answer]:
         context = self._context
