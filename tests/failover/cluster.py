@@ -22,7 +22,7 @@ import asyncpg
 
 from billing.devserver.embedded import APP_ROLE, DATABASE_NAME, OWNER_ROLE, SUPERUSER
 from tests.failover.processes import Process, free_ports, kill_server, send, server_processes
-from tests.failover.programs import Programs
+from tests.failover.programs import ETCD_MIN, Programs
 
 DOCKER = Path(__file__).parents[2] / "docker"
 HA = DOCKER / "ha"
@@ -65,10 +65,11 @@ class Node:
         """End PostgreSQL with -9; Patroni goes on."""
         kill_server(self.data)
 
-    def freeze(self, *, postgresql: bool) -> None:
-        """Stop everything without ending it, as a machine that hangs; without `postgresql` that goes on, cut off."""
+    def freeze(self, *, postgresql: bool, etcd: bool) -> None:
+        """Stop programs without ending them, as a machine that hangs; a PostgreSQL that goes on is cut off."""
         self.patroni.signal(signal.SIGSTOP)
-        self.etcd.signal(signal.SIGSTOP)
+        if etcd:
+            self.etcd.signal(signal.SIGSTOP)
         if postgresql:
             send(signal.SIGSTOP, server_processes(self.data))
 
@@ -123,6 +124,16 @@ class Cluster:
     def url_of(self, node: Node, role: str) -> str:
         """One node, past the proxy."""
         return self._url(role, DATABASE_NAME, node.ports.postgresql)
+
+    @property
+    def etcd_version(self) -> str:
+        """As `3.5.16`."""
+        return ".".join(map(str, self._programs.etcd_version))
+
+    @property
+    def may_freeze_etcd(self) -> bool:
+        """Whether this etcd survives that its leader hangs and goes on."""
+        return self._programs.etcd_version >= ETCD_MIN
 
     async def __aenter__(self) -> Self:
         try:

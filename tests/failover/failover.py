@@ -8,6 +8,9 @@ turns:
 - isolated: Patroni and etcd of the primary's node hang. PostgreSQL goes on there and is written to, past the proxy.
 - frozen: everything on the primary's node hangs until another is the primary, and then goes on.
 
+An etcd before 3.5.13 does not survive that its leader hangs and goes on (`programs.ETCD_MIN`): it is left alone then,
+unless --freeze-etcd.
+
 Web and worker are never started again. One JSON object on stdout tells what was found; exit status 1 if a promise
 fails.
 """
@@ -25,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import asyncpg
 
 from billing.db.migrator import migrate
 from billing.devserver.embedded import APP_ROLE
@@ -77,6 +82,7 @@ class Findings:
     mismatches: list[str] = field(default_factory=list)
     seals: int = 0
     ledger_verify: str = ""
+    etcd: str = ""
     ended: list[str] = field(default_factory=list)
 
     def broken(self) -> list[str]:
@@ -123,6 +129,7 @@ class Findings:
                 "acknowledged_there": len(self.isolated.acknowledged),
                 "found_afterwards": len(self.isolated.found_afterwards),
             },
+            "etcd": self.etcd,
             "seals": self.seals,
             "ledger_verify": self.ledger_verify,
             "ended_web_and_worker": self.ended,
@@ -134,8 +141,9 @@ class Findings:
 class FailoverRun:
     """The whole of a run on a cluster that is up."""
 
-    def __init__(self, cluster: Cluster, stock: Stock, random: Random) -> None:
+    def __init__(self, cluster: Cluster, stock: Stock, random: Random, *, freezes_etcd: bool) -> None:
         self._cluster = cluster
+        self._freezes_etcd = freezes_etcd
         self._stock = stock
         self._bank = SteadyBank(f"http://127.0.0.1:{cluster.proxy_port}", random)
         self._left: list[Order] = []
@@ -163,7 +171,6 @@ class FailoverRun:
                 )
                 if self.findings.lost or self.findings.doubled or self.findings.mismatches:
                     break
-            await asyncio.sleep(6)  # the workers seal every 5 s
             self.findings.ended = [process.name for process in processes if not process.is_running]
         finally:
             for process in processes:
@@ -190,9 +197,10 @@ class FailoverRun:
             try:
                 await asyncio.sleep(_STEADY_S)
                 began = time.monotonic()
-                _harm(kind, primary)
+                _harm(kind, primary, etcd=self._freezes_etcd)
                 await self._cluster.new_primary(primary)
                 promoted_after_s = time.monotonic() - began
+                seals = await self._seals()
                 await self._resumed()
                 if reports:
                     self._markers += 1
@@ -215,6 +223,7 @@ class FailoverRun:
                 self._left = await feeding
                 bank.end()
             await sending
+        await self._workers_seal(seals)
         result = self.findings.kinds.setdefault(kind, KindResult())
         result.pauses_s.append(bank.longest_pause(began, over))
         result.promoted_after_s.append(promoted_after_s)
@@ -226,6 +235,25 @@ class FailoverRun:
         async with asyncio.timeout(_TIMEOUT_S):
             while sum(at > since for at in self._bank.acknowledged_at) < _RESUMED:
                 await asyncio.sleep(0.1)
+
+    async def _workers_seal(self, seals: int) -> None:
+        """Wait until the workers, too, have found the new primary: they have sealed more than there was then."""
+        async with asyncio.timeout(_TIMEOUT_S):
+            while await self._seals() <= seals:
+                await asyncio.sleep(0.5)
+
+    async def _seals(self) -> int:
+        async with asyncio.timeout(_TIMEOUT_S):
+            while True:
+                try:
+                    connection = await self._stock.connect()
+                except (OSError, asyncpg.PostgresError):
+                    await asyncio.sleep(0.2)
+                    continue
+                try:
+                    return int(await connection.fetchval("SELECT count(*) FROM seal"))
+                finally:
+                    await connection.close()
 
     async def _compare(self) -> None:
         """Compare the bank's record with the database."""
@@ -245,11 +273,7 @@ class FailoverRun:
 
     async def _verify(self) -> None:
         """The books and the seal chain, as an operator verifies them."""
-        connection = await self._stock.connect()
-        try:
-            self.findings.seals = await connection.fetchval("SELECT count(*) FROM seal")
-        finally:
-            await connection.close()
+        self.findings.seals = await self._seals()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "billing", "ledger", "verify"),
             cwd=ROOT,
@@ -263,16 +287,16 @@ class FailoverRun:
             self.findings.mismatches.append("vienphi ledger verify: " + words.decode()[-1000:])
 
 
-def _harm(kind: str, primary: Node) -> None:
+def _harm(kind: str, primary: Node, *, etcd: bool) -> None:
     match kind:
         case "process":
             primary.kill_postgresql()
         case "node":
             primary.kill()
         case "isolated":
-            primary.freeze(postgresql=False)
+            primary.freeze(postgresql=False, etcd=etcd)
         case _:
-            primary.freeze(postgresql=True)
+            primary.freeze(postgresql=True, etcd=etcd)
 
 
 def _repair(kind: str, primary: Node) -> None:
@@ -298,7 +322,9 @@ async def _web_of(cluster: Cluster, node: Node, *, is_wanted: bool) -> AsyncIter
         web.kill()
 
 
-async def run_failover(kinds: Sequence[str], seed: int, *, logs: Path | None = None) -> Findings:
+async def run_failover(
+    kinds: Sequence[str], seed: int, *, logs: Path | None = None, freezes_etcd: bool = False
+) -> Findings:
     """Start everything, run the cycles, and end everything; keep the logs in a folder. Raises ProgramsMissing."""
     async with Cluster(find_programs(), on_step=report_step, logs=logs) as cluster:
         await migrate(cluster.owner_url)
@@ -306,7 +332,9 @@ async def run_failover(kinds: Sequence[str], seed: int, *, logs: Path | None = N
             await add_demo_hospital(cluster.owner_url, organization=number, facility_code=f"{number:05d}")
             for number in _ORGANIZATIONS
         ]
-        run = FailoverRun(cluster, Stock(cluster, hospitals), Random(seed))
+        freezes_etcd = freezes_etcd or cluster.may_freeze_etcd
+        run = FailoverRun(cluster, Stock(cluster, hospitals), Random(seed), freezes_etcd=freezes_etcd)
+        run.findings.etcd = f"{cluster.etcd_version}, {'frozen too' if freezes_etcd else 'not frozen'}"
         await run.run(kinds)
         return run.findings
 
@@ -317,6 +345,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; may be repeated")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--logs", type=Path, default=None, help="a folder for the logs of all programs")
+    parser.add_argument("--freeze-etcd", action="store_true", help="also an etcd that does not survive it")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     chosen = given.kind or KINDS
@@ -324,7 +353,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         kinds = [chosen[number % len(chosen)] for number in range(given.cycles)]
-        findings = asyncio.run(run_failover(kinds, seed, logs=given.logs))
+        findings = asyncio.run(run_failover(kinds, seed, logs=given.logs, freezes_etcd=given.freeze_etcd))
     except ProgramsMissing as missing:
         report_step(str(missing))
         return 2

@@ -1,13 +1,19 @@
 """The programs of a fail-over run that no Python package brings: where they are, or what to install."""
 
 import os
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from billing.devserver.server_programs import ServerPrograms, ServerUser, find_server_programs, server_user
 
 _ROOT = Path(__file__).parents[2]
+ETCD_MIN = (3, 5, 13)
+"""Before, a leader of etcd that hung ends the keys of all others when it goes on, although another one leads by then:
+two PostgreSQL were primaries in turn, and commits that both others had were lost (etcd issue 15247)."""
+
 _INSTALL = "on Debian as root: apt-get install --no-install-recommends etcd-server haproxy"
 
 
@@ -20,6 +26,7 @@ class Programs:
     """Paths of the programs; `user` runs all of them, since PostgreSQL does not run as root."""
 
     etcd: Path
+    etcd_version: tuple[int, ...]
     haproxy: Path
     patroni: Path
     postgresql: ServerPrograms
@@ -46,8 +53,21 @@ def find_programs() -> Programs:
     except PermissionError:
         is_usable = False
     if not is_usable:
-        raise ProgramsMissing(f"{patroni} is out of the reach of the user that runs PostgreSQL")
-    return Programs(_find("etcd"), _find("haproxy"), Path(patroni), find_server_programs(user), user)
+        raise ProgramsMissing(
+            f"{patroni} is out of the reach of `nobody`, who runs PostgreSQL for root; make one where he may enter:"
+            " /usr/bin/python3 -m venv /opt/patroni; /opt/patroni/bin/pip install -r docker/ha/requirements.lock;"
+            " then set PATRONI_BIN=/opt/patroni/bin"
+        )
+    etcd = _find("etcd")
+    return Programs(etcd, _version_of(etcd), _find("haproxy"), Path(patroni), find_server_programs(user), user)
+
+
+def _version_of(etcd: Path) -> tuple[int, ...]:
+    words = subprocess.run([etcd, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"etcd Version: (\d+)\.(\d+)\.(\d+)", words)
+    if found is None:
+        raise ProgramsMissing(f"{etcd} does not state its version")
+    return tuple(map(int, found.groups()))
 
 
 def _find(name: str) -> Path:
