@@ -43,7 +43,8 @@ class CuttingGate:
     def __init__(self, address: str, random: Random, *, share: float, cuts_max: int) -> None:
         self._service = httpx.URL(address)
         self._random = random
-        self._share = share
+        self.share = share
+        self.kinds = list(Cut)
         self._cuts_max = cuts_max
         self._tasks: set[asyncio.Task[None]] = set()
         self.cuts: Counter[Cut] = Counter()
@@ -79,7 +80,7 @@ class CuttingGate:
             answering = asyncio.create_task(_pass(answers, writer))
             try:
                 while data := await reader.read(_CHUNK_BYTES_MAX):
-                    if data.startswith(b"POST ") and not self.is_done and self._random.random() < self._share:
+                    if data.startswith(b"POST ") and not self.is_done and self._random.random() < self.share:
                         answering.cancel()
                         await asyncio.gather(answering, return_exceptions=True)
                         await self._cut(await _whole(data, reader), answers, requests, writer)
@@ -100,7 +101,7 @@ class CuttingGate:
         requests: asyncio.StreamWriter,
         writer: asyncio.StreamWriter,
     ) -> None:
-        cut = self._random.choice(list(Cut))
+        cut = self._random.choice(self.kinds)
         self.cuts[cut] += 1
         if cut is Cut.BEFORE:
             return
@@ -111,7 +112,10 @@ class CuttingGate:
         elif cut in (Cut.UNANSWERED, Cut.IN_ANSWER):
             answer = await answers.read(_CHUNK_BYTES_MAX)
             if cut is Cut.IN_ANSWER and answer:
-                writer.write(answer[: self._random.randrange(1, len(answer))])
+                # Half of them in the head, which a browser may take for an empty answer.
+                head = answer.find(b"\r\n\r\n") + 3
+                end = self._random.choice([head, len(answer)])
+                writer.write(answer[: self._random.randrange(1, max(2, end))])
                 await writer.drain()
 
 

@@ -31,3 +31,18 @@ document.addEventListener("htmx:beforeCleanupElement", ({ target }) => {
   if (!(target instanceof Element && target.matches("[hx-get][hx-trigger]"))) return;
   for (const name of ["htmx:beforeRequest", "htmx:beforeOnLoad"]) target.addEventListener(name, drop);
 });
+// A form whose connection was cut has no answer: it is still in the page with its key, and is sent again by the next press.
+// Of an answer that was cut in its headers a browser makes an empty one without length: it must not replace the page.
+const noAnswer = (isMissing) => {
+  const note = document.getElementById("no-answer");
+  if (note) note.hidden = !isMissing;
+};
+const isForm = ({ requestConfig }) => requestConfig.verb !== "get";
+document.addEventListener("htmx:sendError", ({ detail }) => isForm(detail) && noAnswer(true));
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { xhr, target } = event.detail;
+  if (xhr.status !== 204 && xhr.response === "" && xhr.getResponseHeader("Content-Length") === null) {
+    event.preventDefault();
+    if (isForm(event.detail)) noAnswer(true);
+  } else if (isForm(event.detail) || target.id === "work") noAnswer(false);
+});
