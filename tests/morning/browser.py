@@ -33,8 +33,8 @@ class Browser:
     """One browser with its cookies. A context manager."""
 
     def __init__(self, address: str, record: Record) -> None:
-        self._address = address
-        self._record = record
+        self.address = address
+        self.record = record
         self.session = aiohttp.ClientSession(address, cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=_TIMEOUT)
         self.page = Page("")
         self.path = ""
@@ -79,17 +79,17 @@ class Browser:
 
     async def fragment(self, method: str, path: str, fields: Fields | None = None) -> Answer:
         """What htmx requests; a refusal is returned as it is."""
-        return await self._send(method, path, fields, {"HX-Request": "true", "HX-Current-URL": self._address})
+        return await self._send(method, path, fields, {"HX-Request": "true", "HX-Current-URL": self.address})
 
     async def _request(self, method: str, path: str, fields: Fields | None = None) -> Answer:
         answer = await self._send(method, path, fields, {})
         if answer.status >= 400:
-            self._record.refusals[f"{method} {_kind(path)} {answer.status}"] += 1
+            self.record.refusals[f"{method} {_kind(path)} {answer.status}"] += 1
             raise Refused(f"{method} {path}: {answer.status} {_summary(answer.text)}")
         return answer
 
     async def _send(self, method: str, path: str, fields: Fields | None, headers: Mapping[str, str]) -> Answer:
-        sent = {**headers, **({"Origin": self._address} if method == "POST" else {})}
+        sent = {**headers, **({"Origin": self.address} if method == "POST" else {})}
         data = None if fields is None else [(name, value) for name, values in fields.items() for value in values]
         began = perf_counter()
         async with self.session.request(
@@ -100,7 +100,7 @@ class Browser:
             headers=sent,
         ) as answer:
             text = await answer.text()
-            self._record.requests_ms.append((perf_counter() - began) * 1000)
+            self.record.requests_ms.append((perf_counter() - began) * 1000)
             return Answer(answer.status, text, answer.headers, answer.url.path_qs)
 
     def _take(self, answer: Answer) -> None:

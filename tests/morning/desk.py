@@ -30,7 +30,6 @@ class Desk(Browser):
         super().__init__(address, record)
         self.name = name
         self.drawer = 0
-        self._record = record
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,7 +130,7 @@ class Desk(Browser):
         return answer
 
     def _refused(self, answer: Answer, path: str) -> None:
-        self._record.refusals[f"{path.rpartition('/')[2].partition('?')[0]} {answer.status}"] += 1
+        self.record.refusals[f"{path.rpartition('/')[2].partition('?')[0]} {answer.status}"] += 1
         page = Page(answer.text)
         raise Refused(f"{self.name}, {path}: {answer.status}, state {page.state}: {answer.text[:300]!r}")
 
@@ -161,7 +160,7 @@ class Desk(Browser):
             fields = {name: [str(value)] for name, value in values.items()}
         answer = await self.fragment(element.method, element.address, fields or None)
         if answer.status >= 400:
-            self._record.refusals[f"by itself: {element.address.rpartition('/')[2]} {answer.status}"] += 1
+            self.record.refusals[f"by itself: {element.address.rpartition('/')[2]} {answer.status}"] += 1
         return answer
 
     async def _read(self, address: str) -> None:
@@ -186,7 +185,7 @@ class Desk(Browser):
         for element in list(self.page.awaiting()):
             answer = await self.fragment("GET", element.address)
             if answer.status >= 400:
-                self._record.refusals[f"by itself: {element.address.rpartition('/')[2]} {answer.status}"] += 1
+                self.record.refusals[f"by itself: {element.address.rpartition('/')[2]} {answer.status}"] += 1
             elif answer.headers.get("HX-Retarget") == "#work":
                 path = self.path
                 await self._show(answer)

@@ -23,6 +23,8 @@ from typing import Any
 
 import aiohttp
 import httpx
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import async_playwright
 
 from billing.core.actor import Role
 from billing.db.context import Ids, utc_now
@@ -33,10 +35,13 @@ from billing.notifications.service.webhooks import open_endpoint
 from billing.organizations.service.passwords import Passwords
 from billing.organizations.service.sign_in_accounts import NewAccount, SignInSetup
 from providers.sandbox.bank_simulator import BankSimulator
+from tests.browser.conftest import ARGUMENTS
 from tests.builders import SANDBOX_SECRET, add_demo_hospital
+from tests.conftest import CHROMIUM
 from tests.morning.browser import Browser, Refused
 from tests.morning.cashier import PIN, Cashier
 from tests.morning.checks import find_wrongs, summarize, too_late
+from tests.morning.chromium_desk import ChromiumDesk
 from tests.morning.desk import Desk
 from tests.morning.desk_shift import close_shift, open_shift
 from tests.morning.hospital import Hospital, Place, listening_rooms
@@ -76,8 +81,11 @@ class Outcome:
     late: Sequence[str]
 
 
-async def live_through(place: Place, record: Record, size: Size) -> Outcome:
-    """A morning at a running service whose hospital is set up; returns what came of it."""
+async def live_through(place: Place, record: Record, size: Size, chromium: Chromium | None = None) -> Outcome:
+    """A morning at a running service whose hospital is set up; returns what came of it.
+
+    With `chromium` the pages of the first desk are open in that browser.
+    """
     async with AsyncExitStack() as stack:
         hospital = await stack.enter_async_context(Hospital(place))
         await _furnish(place, hospital, size.desks)
@@ -86,12 +94,14 @@ async def live_through(place: Place, record: Record, size: Size) -> Outcome:
         bank = BankSimulator(line, callbacks, place.hospital.settings, clock=utc_now, random=Random(size.seed))
         payers = Payers(bank, hospital, record, Random(size.seed + 1), size.pace)
         desks = [
-            await stack.enter_async_context(Desk(place.address, record, f"Quầy {number}"))
+            await stack.enter_async_context(
+                (Desk if chromium is None or number > 1 else ChromiumDesk)(place.address, record, f"Quầy {number}")
+            )
             for number in range(1, size.desks + 1)
         ]
         clerk = await stack.enter_async_context(Clerk(place.address, record))
         others = [await stack.enter_async_context(Browser(place.address, record)) for _ in range(2)]
-        await _sign_in(desks, clerk, others)
+        await _sign_in(desks, clerk, others, chromium)
         cashiers = [Cashier(desk, hospital, payers, bank, record) for desk in desks]
         began = perf_counter()
         await _serve(size, hospital, cashiers, payers, clerk, record)
@@ -128,10 +138,12 @@ async def _furnish(place: Place, hospital: Hospital, desks: int) -> None:
     await hospital.send("POST", "/v1/card-terminals", terminal)
 
 
-async def _sign_in(desks: Sequence[Desk], clerk: Clerk, others: Sequence[Browser]) -> None:
+async def _sign_in(desks: Sequence[Desk], clerk: Clerk, others: Sequence[Browser], chromium: Chromium | None) -> None:
     for number, desk in enumerate(desks, 1):
         await desk.sign_in(f"thungan{number}", _PASSWORD, desk.name)
         await open_shift(desk)
+        if chromium is not None and isinstance(desk, ChromiumDesk):
+            await desk.show_in(chromium)
         await desk.open_desk()
         desk.listen()
     await clerk.sign_in("taichinh", _PASSWORD, "")
@@ -200,8 +212,11 @@ async def _return_transfers(
             await transfer_back(*clerks, address, visited)
 
 
-async def simulate(size: Size) -> Outcome:
-    """A morning at a service and a worker in processes of their own, on a PostgreSQL of its own."""
+async def simulate(size: Size, chromium: Path | None = None) -> Outcome:
+    """A morning at a service and a worker in processes of their own, on a PostgreSQL of its own.
+
+    `chromium` is the program in which the pages of the first desk are open.
+    """
     with EmbeddedPostgres() as server:
         await migrate(server.owner_url)
         hospital = await add_demo_hospital(server.owner_url)
@@ -210,7 +225,19 @@ async def simulate(size: Size) -> Outcome:
             await add_rooms(server.owner_url, hospital.organization_id, rooms)
             async with _programs(server) as address:
                 place = Place(address=address, hospital=hospital, owner_url=server.owner_url, app_url=server.app_url)
-                return await live_through(place, record, size)
+                async with _opened(chromium) as browser:
+                    return await live_through(place, record, size, browser)
+
+
+@asynccontextmanager
+async def _opened(program: Path | None) -> AsyncIterator[Chromium | None]:
+    if program is None:
+        yield None
+        return
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        await opened.close()
 
 
 async def add_rooms(owner_url: str, organization_id: Any, address: str) -> None:
@@ -297,9 +324,10 @@ def main() -> int:
         "--seconds", type=float, default=600.0, help="the three hours are compressed to so many seconds"
     )
     parser.add_argument("--seed", type=int, default=20261130)
+    parser.add_argument("--chromium", action="store_true", help="open the pages of the first desk in a real browser")
     given = parser.parse_args()
     size = Size(patients=given.patients, desks=given.desks, seconds=given.seconds, seed=given.seed)
-    outcome = asyncio.run(simulate(size))
+    outcome = asyncio.run(simulate(size, CHROMIUM if given.chromium else None))
     wrongs = [*outcome.wrongs, *outcome.late]
     for wrong in wrongs:
         print(wrong, flush=True)

@@ -20,7 +20,6 @@ class Clerk(Browser):
 
     def __init__(self, address: str, record: Record) -> None:
         super().__init__(address, record)
-        self._record = record
         self._left: set[str] = set()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -49,13 +48,13 @@ class Clerk(Browser):
         try:
             if offered:
                 await self.post(offered[0].action, offered[0].with_values())
-                self._record.decisions["accepted"] += 1
+                self.record.decisions["accepted"] += 1
             elif await self._choose(address):
-                self._record.decisions["chosen"] += 1
+                self.record.decisions["chosen"] += 1
             else:
-                self._record.decisions["left"] += 1
+                self.record.decisions["left"] += 1
         except Refused as refusal:
-            self._record.wrongs.append(f"a decision was refused: {refusal}")
+            self.record.wrongs.append(f"a decision was refused: {refusal}")
 
     async def _choose(self, address: str) -> bool:
         if f"{address}/decide?action=assign" not in self.page.text:

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -72,8 +73,8 @@ async def test_short_morning_ends_with_every_dong_in_its_place(
 
 @pytest.mark.slow
 @pytest.mark.own_server
-async def test_morning_at_processes_of_their_own() -> None:
-    outcome = await simulate(Size(patients=60, desks=3, seconds=30, seed=7))
+async def test_morning_at_processes_of_their_own_with_a_desk_in_a_browser(require: Callable[[str], Path]) -> None:
+    outcome = await simulate(Size(patients=48, desks=3, seconds=40, seed=7), require("chromium"))
 
     assert outcome.wrongs == []
 
