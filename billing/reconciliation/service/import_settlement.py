@@ -5,9 +5,10 @@ Statements of banks: `import_statement.py`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import date
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
@@ -29,7 +30,13 @@ from billing.reconciliation.service.staging import (
     remove_all_ended,
 )
 from billing.reconciliation.store.imports import NewImport, add_import, find_active_import
-from billing.reconciliation.store.settlements import add_payouts, add_settlement_lines, set_paid_out
+from billing.reconciliation.store.settlements import (
+    add_payouts,
+    add_settlement_lines,
+    read_payout_numbers,
+    set_paid_out,
+    set_payout_numbers,
+)
 from providers.contract import SettlementFiles, SettlementUnreadable
 
 __all__ = ["SettlementResult", "import_settlement", "preview_settlement"]
@@ -152,9 +159,12 @@ class _Import:
                 new_lines = await self._stage(spool, read)
                 async with self._transaction() as tx:
                     await activate(tx, self.context, self.new.id, "settlement_imported", self.actor)
-                    days = [(self.context.ids.new(), day) for day in read.paid_out_days]
+                    numbers = await read_payout_numbers(tx, self.account.id, read.paid_out_days)
+                    if numbers:
+                        await set_payout_numbers(tx, self.new.id, numbers)
+                    dated = 0 if new_lines == read.line_count else await self._set_paid_out(tx, spool, numbers)
+                    days = [(self.context.ids.new(), day, numbers.get(day, 1)) for day in read.paid_out_days]
                     payouts = await add_payouts(tx, self.account.id, days)
-                    dated = 0 if new_lines == read.line_count else await self._set_paid_out(tx, spool)
         except (InvalidValue, Refused) as refusal:
             async with self._transaction() as tx:
                 await refuse(tx, self.context, self.new.id, refusal.detail, self.actor)
@@ -195,12 +205,16 @@ class _Import:
             chunk = following.result()
         return new_lines
 
-    async def _set_paid_out(self, tx: Transaction, spool: SettlementSpool) -> int:
+    async def _set_paid_out(self, tx: Transaction, spool: SettlementSpool, numbers: Mapping[date, int]) -> int:
         """Set the payout days that this report states for lines of earlier reports; returns how many."""
         dated = 0
         chunks = spool.chunks()
         while chunk := await asyncio.to_thread(next, chunks, _NONE):
-            days = [(line.key, line.paid_out_on) for line in chunk if line.paid_out_on is not None]
+            days = [
+                (line.key, line.paid_out_on, numbers.get(line.paid_out_on, 1))
+                for line in chunk
+                if line.paid_out_on is not None
+            ]
             dated += await set_paid_out(tx, self.account.id, days)
         return dated
 

@@ -18,14 +18,14 @@ _MATCHES = """
             OR item.item_kind = 'refund' AND item.item_id = ANY ($3::uuid[])
             OR item.item_kind = 'card_batch' AND item.item_id = ANY ($4::uuid[]))
     ), reported AS (
-        SELECT DISTINCT line.provider_account_id, line.paid_out_on FROM own
+        SELECT DISTINCT line.provider_account_id, line.paid_out_on, line.payout_number FROM own
         JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = own.match_id
             AND item.item_kind = 'settlement_line' AND item.is_live
         JOIN active_settlement_line AS line ON line.organization_id = $1 AND line.id = item.item_id
     ), paid_out AS (
         SELECT payout.id FROM reported
         JOIN payout ON payout.organization_id = $1 AND payout.provider_account_id = reported.provider_account_id
-            AND payout.paid_out_on = reported.paid_out_on
+            AND payout.paid_out_on = reported.paid_out_on AND payout.number = reported.payout_number
     ), matched AS (
         SELECT match_id FROM own
         UNION

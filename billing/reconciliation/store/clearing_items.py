@@ -33,6 +33,7 @@ _HELD_ITEMS = """
         JOIN payout ON payout.organization_id = $1 AND payout.id = item.item_id
         JOIN active_settlement_line AS line ON line.organization_id = $1
             AND line.provider_account_id = payout.provider_account_id AND line.paid_out_on = payout.paid_out_on
+            AND line.payout_number = payout.number
         LEFT JOIN match_item AS stated ON stated.organization_id = $1 AND stated.item_kind = 'settlement_line'
             AND stated.item_id = line.id AND stated.is_live AND stated.match_id <> posted.id
         LEFT JOIN match_item AS ours ON ours.organization_id = $1 AND ours.match_id = stated.match_id

@@ -247,6 +247,7 @@ _PAYOUT_FEE_CAUSES = """
     FROM payout
     JOIN active_settlement_line AS line ON line.organization_id = $1
         AND line.provider_account_id = payout.provider_account_id AND line.paid_out_on = payout.paid_out_on
+        AND line.payout_number = payout.number
     JOIN settlement_fee AS fee ON fee.organization_id = $1 AND fee.settlement_line_id = line.id
         AND fee.movement = 'received' AND fee.fee > 0 AND fee.expected_fee IS NULL
     WHERE payout.organization_id = $1 AND payout.paid_out_on >= $2

@@ -15,7 +15,7 @@ _PAYOUTS = """
     LEFT JOIN expected_item AS item ON item.organization_id = $1 AND item.item_kind = 'payout'
         AND item.item_id = payout.id
     WHERE payout.organization_id = $1 AND payout.paid_out_on BETWEEN $2 AND $3
-    ORDER BY payout.paid_out_on DESC, account.name
+    ORDER BY payout.paid_out_on DESC, account.name, payout.number
 """
 
 

@@ -1,6 +1,6 @@
 """Stored settlement lines, and the payouts that they are parts of. Imports are in `imports.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -32,28 +32,69 @@ async def add_settlement_lines(
     return int(tag.rpartition(" ")[2])
 
 
+# Lines of a day go to its last payout, or to a further one where the bank has shown that. Days whose lines go to the
+# first payout are left out.
+_PAYOUT_NUMBERS = """
+    SELECT last.paid_out_on, last.number + last.is_posted::int AS number
+    FROM (
+        SELECT DISTINCT ON (payout.paid_out_on) payout.paid_out_on, payout.number, EXISTS (
+            SELECT FROM match_item AS item
+            JOIN match ON match.organization_id = $1 AND match.id = item.match_id AND match.entry_id IS NOT NULL
+            WHERE item.organization_id = $1 AND item.item_kind = 'payout' AND item.item_id = payout.id
+                AND item.is_live) AS is_posted
+        FROM payout
+        WHERE payout.organization_id = $1 AND payout.provider_account_id = $2
+            AND payout.paid_out_on = ANY ($3::date[])
+        ORDER BY payout.paid_out_on, payout.number DESC
+    ) AS last
+    WHERE last.number + last.is_posted::int > 1
+"""
+
+
+async def read_payout_numbers(tx: Transaction, account_id: ProviderAccountId, days: Sequence[date]) -> dict[date, int]:
+    """The number of the payout that lines added to a day belong to, where it is not the first one of the day."""
+    rows = await tx.fetch(_PAYOUT_NUMBERS, tx.organization_id, account_id, list(days))
+    return {row["paid_out_on"]: row["number"] for row in rows}
+
+
+_SET_NUMBERS = """
+    UPDATE settlement_line AS line SET payout_number = given.number
+    FROM unnest($3::date[], $4::int[]) AS given (paid_out_on, number)
+    WHERE line.organization_id = $1 AND line.import_id = $2 AND line.paid_out_on = given.paid_out_on
+"""
+
+
+async def set_payout_numbers(tx: Transaction, import_id: ImportId, numbers: Mapping[date, int]) -> None:
+    """Assign the new lines of an import to the further payouts of their days."""
+    await tx.execute(_SET_NUMBERS, tx.organization_id, import_id, list(numbers), list(numbers.values()))
+
+
 _SET_PAID_OUT = """
-    UPDATE settlement_line AS line SET paid_out_on = given.paid_out_on
-    FROM unnest($3::uuid[], $4::date[]) AS given (key, paid_out_on)
+    UPDATE settlement_line AS line SET paid_out_on = given.paid_out_on, payout_number = given.number
+    FROM unnest($3::uuid[], $4::date[], $5::int[]) AS given (key, paid_out_on, number)
     WHERE line.organization_id = $1 AND line.provider_account_id = $2 AND line.key = given.key
         AND line.paid_out_on IS NULL
 """
 
 
-async def set_paid_out(tx: Transaction, account_id: ProviderAccountId, days: Sequence[tuple[str, date]]) -> int:
-    """Set the payout day of stored lines that had none, by their keys; returns how many."""
-    tag = await tx.execute(_SET_PAID_OUT, tx.organization_id, account_id, *columns(days, 2))
+async def set_paid_out(tx: Transaction, account_id: ProviderAccountId, days: Sequence[tuple[str, date, int]]) -> int:
+    """Set the payout, a day and its number, of stored lines that had none, by their keys; returns how many."""
+    tag = await tx.execute(_SET_PAID_OUT, tx.organization_id, account_id, *columns(days, 3))
     return int(tag.rpartition(" ")[2])
 
 
 _ADD_PAYOUTS = """
-    INSERT INTO payout (organization_id, id, provider_account_id, paid_out_on)
-    SELECT $1, given.id, $2, given.paid_out_on FROM unnest($3::uuid[], $4::date[]) AS given (id, paid_out_on)
-    ON CONFLICT (organization_id, provider_account_id, paid_out_on) DO NOTHING
+    INSERT INTO payout (organization_id, id, provider_account_id, paid_out_on, number)
+    SELECT $1, given.id, $2, given.paid_out_on, given.number
+    FROM unnest($3::uuid[], $4::date[], $5::int[]) AS given (id, paid_out_on, number)
+    WHERE EXISTS (SELECT FROM settlement_line AS line WHERE line.organization_id = $1
+        AND line.provider_account_id = $2 AND line.paid_out_on = given.paid_out_on
+        AND line.payout_number = given.number)
+    ON CONFLICT (organization_id, provider_account_id, paid_out_on, number) DO NOTHING
 """
 
 
-async def add_payouts(tx: Transaction, account_id: ProviderAccountId, payouts: Sequence[tuple[UUID, date]]) -> int:
-    """Add the payouts of these days that are not known; returns how many."""
-    tag = await tx.execute(_ADD_PAYOUTS, tx.organization_id, account_id, *columns(payouts, 2))
+async def add_payouts(tx: Transaction, account_id: ProviderAccountId, payouts: Sequence[tuple[UUID, date, int]]) -> int:
+    """Add the payouts, each a day and its number, that have lines and are not known; returns how many."""
+    tag = await tx.execute(_ADD_PAYOUTS, tx.organization_id, account_id, *columns(payouts, 3))
     return int(tag.rpartition(" ")[2])

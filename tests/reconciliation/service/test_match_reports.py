@@ -80,6 +80,45 @@ async def test_payout_is_one_credit_net_of_fees(own: MatchingFlow) -> None:
     await assert_books_are_right(own.flow.context.database)
 
 
+@pytest.mark.parametrize("is_known", [False, True], ids=["a new line", "a line whose day becomes known"])
+async def test_line_that_a_report_adds_to_a_matched_payout_is_a_further_payout(
+    own: MatchingFlow, is_known: bool
+) -> None:
+    """The provider pays it with a credit of its own; a third one of the day as well."""
+    for number in range(3):
+        await paid(own, f"T{number}", ma_lk=f"LK{number}", bank_reference="")
+    first, second, third = (own.report_row(f"T{each}", OWED, fee=500, paid_out_on=own.today) for each in range(3))
+    net = OWED - 500
+    await own.report(first, *([own.report_row("T1", OWED, fee=500)] if is_known else []))
+    await own.statement(own.line(net, "THANH TOAN", "PO1"))
+    await own.match()
+
+    await own.report(first, second)
+    await own.statement(own.line(net, "THANH TOAN", "PO2"))
+    await own.match()
+
+    payout = ("payout", "live", (f"payout {net}", f"statement_line {net}"))
+    assert [each for each in await own.matches() if each != REPORTED] == [payout, payout]
+    assert await own.balances("bank", "payment_fees", "clearing") == [2 * net, 1_000, OWED]
+    await own.report(first, second, third)
+    await own.statement(own.line(net, "THANH TOAN", "PO3"))
+    await own.match()
+    assert [each for each in await own.matches() if each != REPORTED] == [payout] * 3
+    assert await own.balances("bank", "payment_fees", "clearing") == [3 * net, 1_500, 0]
+    await assert_books_are_right(own.flow.context.database)
+
+
+async def test_lines_that_reports_add_before_the_bank_shows_a_payout_are_parts_of_it(own: MatchingFlow) -> None:
+    for number in range(2):
+        await paid(own, f"T{number}", ma_lk=f"LK{number}", bank_reference="")
+        await own.report(own.report_row(f"T{number}", OWED, paid_out_on=own.today))
+    await own.statement(own.line(2 * OWED, "THANH TOAN", "PO1"))
+
+    await own.match()
+
+    assert await own.balances("bank", "clearing") == [2 * OWED, 0]
+
+
 @pytest.mark.parametrize(
     ("difference", "days", "text"),
     [(-1, 0, ""), (1, 0, ""), (0, -1, ""), (0, 8, ""), (0, 0, "code")],

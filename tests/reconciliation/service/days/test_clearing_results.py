@@ -89,8 +89,10 @@ async def test_reported_line_of_a_payout_without_a_payment_is_listed(flow: Payme
     ]
 
 
-async def test_line_that_a_report_adds_to_a_posted_payout_is_listed(flow: PaymentFlow, clock: StandingClock) -> None:
-    """The entry of the payout moved T1 alone: T2 stays on 113, under this entry."""
+async def test_line_that_a_report_adds_to_a_posted_payout_is_held_until_its_own_credit(
+    flow: PaymentFlow, clock: StandingClock
+) -> None:
+    """The entry of the payout moved T1 alone: T2 stays on 113 until the bank shows the further payout."""
     day, own = business_date(clock()), MatchingFlow(flow)
     for number in (1, 2):
         await pay(flow, f"T{number}", f"LK{number}")
@@ -103,7 +105,11 @@ async def test_line_that_a_report_adds_to_a_posted_payout_is_listed(flow: Paymen
 
     _, provider = await accounts_of(flow, day)
     assert (provider.ledger_balance, provider.residual) == (OWED, 0)
-    assert listed(provider) == [(ItemKind.ENTRY_HELD, OWED)]
+    assert listed(provider) == [(ItemKind.PAYMENT_HELD, OWED)]
+    await own.statement(own.line(OWED - 500, "THANH TOAN", "PO2"))
+    await own.match()
+    _, provider = await accounts_of(flow, day)
+    assert (provider.ledger_balance, provider.items) == (0, ())
 
 
 async def _bank_account(flow: PaymentFlow) -> UUID:
