@@ -73,9 +73,12 @@ async def measure_installation(
 ) -> Measures:
     """Add up what was measured of the organizations, with the replication and the backups of the server."""
     now = context.clock()
-    async with context.database.system_transaction() as reader:
-        slots = await read_slots(reader)
-        backups = await read_backup_checks(reader)
+    slots: list[ReplicationSlot] = []
+    backups: list[BackupCheck] = []
+    for cell in context.database.cells:
+        async with cell.system_transaction() as reader:
+            slots += await read_slots(reader)
+            backups += await read_backup_checks(reader)
     queues = [each.queues for each in measured]
     return Measures(
         measured_at=now,
@@ -91,9 +94,29 @@ async def measure_installation(
         webhooks_dead=sum(each.webhooks_dead for each in queues),
         dead_letters=sum(each.dead_letters for each in queues),
         unsealed_age_s=_age(now, (each.unsealed_since for each in queues)),
-        slots=slots,
-        backups=backups,
+        slots=_worst_slots(slots),
+        backups=_oldest_checks(backups),
     )
+
+
+def _worst_slots(slots: Iterable[ReplicationSlot]) -> Sequence[ReplicationSlot]:
+    """One slot for each name: cells may use the same names."""
+    worst: dict[str, ReplicationSlot] = {}
+    for slot in slots:
+        other = worst.get(slot.name, slot)
+        lags = [each for each in (slot.lag_bytes, other.lag_bytes) if each is not None]
+        worst[slot.name] = ReplicationSlot(
+            name=slot.name, is_active=slot.is_active and other.is_active, lag_bytes=max(lags, default=None)
+        )
+    return list(worst.values())
+
+
+def _oldest_checks(checks: Iterable[BackupCheck]) -> Sequence[BackupCheck]:
+    """One check for each server of barman; a cell has a server of its own."""
+    oldest: dict[str, BackupCheck] = {}
+    for check in sorted(checks, key=lambda each: each.checked_at):
+        oldest.setdefault(check.server, check)
+    return list(oldest.values())
 
 
 def _age(now: datetime, times: Iterable[datetime | None]) -> float:

@@ -8,7 +8,7 @@ from billing.db.database import Transaction
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from billing.ops import measures
-from billing.ops.measure_rows import BackupCheck, OrganizationQueues, record_backup_check
+from billing.ops.measure_rows import BackupCheck, OrganizationQueues, ReplicationSlot, record_backup_check
 from billing.worker.measuring import Measuring
 from billing.worker.metrics import WorkerMetrics
 from tests.builders import add_demo_hospital
@@ -104,3 +104,17 @@ async def test_age_of_the_backup_grows_where_no_check_runs(polling_flow: Polling
     assert 'vienphi_backup_age_seconds{server="vienphi"} 14400.0' in text
     assert 'vienphi_backup_drill_age_seconds{server="vienphi"} 3600.0' in text
     assert 'vienphi_backup_problems{server="vienphi"} 2.0' in text
+
+
+def test_slots_of_the_same_name_in_several_cells_are_one_with_the_worst_state() -> None:
+    slots = [
+        ReplicationSlot(name="barman", is_active=True, lag_bytes=10),
+        ReplicationSlot(name="barman", is_active=False, lag_bytes=None),
+        ReplicationSlot(name="standby", is_active=True, lag_bytes=5),
+        ReplicationSlot(name="barman", is_active=True, lag_bytes=70),
+    ]
+
+    assert measures._worst_slots(slots) == [
+        ReplicationSlot(name="barman", is_active=False, lag_bytes=70),
+        ReplicationSlot(name="standby", is_active=True, lag_bytes=5),
+    ]
