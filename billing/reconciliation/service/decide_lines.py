@@ -170,15 +170,19 @@ async def match_line(deciding: Deciding) -> Effect:
 
 
 async def _match_named(deciding: Deciding) -> Effect:
-    """Match the line with the items of the decision: one, or several that sum to it."""
+    """Match the line, and those joined with it, with the items of the decision: one, or several that sum to it.
+
+    The exceptions of joined lines close in the next round: their cause is gone.
+    """
     new, tx = deciding.new, deciding.tx
-    named = ManualMatch(line_id=(await lock_line(deciding)).id, items=new.items, reason=new.reason)
+    line_id = (await lock_line(deciding)).id
+    named = ManualMatch(line_id=line_id, items=new.items, reason=new.reason, joined=new.joined)
     named.check()
     await write_manual_match(tx, deciding.context, named, deciding.actor)
     entry_id = await find_entry_of_line(tx, named.line_id)
     assert entry_id is not None, "the line of a complete statement is posted"
-    line = await read_matchable_line(tx, named.line_id)
-    return Effect(entries=(DecisionEntry(entry_id=entry_id, amount=Dong(abs(line.amount))),))
+    amount = sum([(await read_matchable_line(tx, each)).amount for each in named.line_ids])
+    return Effect(entries=(DecisionEntry(entry_id=entry_id, amount=Dong(abs(amount))),))
 
 
 async def accept_fee(deciding: Deciding) -> Effect:

@@ -52,8 +52,8 @@ class NewDecision:
     `assign` names a visit, and its invoice or deposit request; `assign_to_payer` names the payer, and may name its
     guarantees; `amount` and `bank_reference` repeat those of the payment. `refund` names the way and, for a transfer, a
     destination if the account of the payer is not known. `open_trace` may name the day on which the trace is due.
-    `match` may name the items of the line, `book_return` the item that came back; without them it is the item that was
-    found.
+    `match` may name the items of the line, and further lines that are `joined` with it; `book_return` the item that
+    came back; without items it is the item that was found.
     """
 
     action: DecisionAction
@@ -70,6 +70,7 @@ class NewDecision:
     destination: BankDestination | None = None
     due_on: date | None = None
     items: Sequence[tuple[ItemKind, UUID]] = ()
+    joined: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A step: a statement line matched by a person with items of the ledger, with its sweep.
 
-`decide_matches.py` matches by hand; a decision on an exception may name the items too (`decide_lines.py`). Source:
-docs/reconciliation.md, Matching.
+Several lines of one day and account may be joined: they are swept together. `decide_matches.py` matches by hand; a
+decision on an exception may name the items too (`decide_lines.py`). Source: docs/reconciliation.md, Matching.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,8 @@ from billing.reconciliation.store.open_lines import read_open_lines_of_ids
 from billing.reconciliation.store.stored_matches import end_matches, lock_waiting_matches, read_items
 
 ITEMS_MAX = 100
+LINES_MAX = 20
+"""Lines that one match joins."""
 
 
 class LineTentative(Refused):
@@ -37,11 +39,17 @@ class LineTentative(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualMatch:
-    """A line of the bank and the items that a person states it to be."""
+    """A line of the bank and the items that a person states it to be; `joined` are further lines of the same money."""
 
     line_id: UUID
     items: Sequence[tuple[ItemKind, UUID]]
     reason: str
+    joined: Sequence[UUID] = ()
+
+    @property
+    def line_ids(self) -> list[UUID]:
+        """All its lines."""
+        return [self.line_id, *self.joined]
 
     def check(self) -> None:
         """Raises InvalidValue."""
@@ -49,18 +57,21 @@ class ManualMatch:
             raise InvalidValue(f"a match has 1 to {ITEMS_MAX} different items", field="items")
         if any(kind in (ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE) for kind, _ in self.items):
             raise InvalidValue("the items of a match are what the ledger expects at the bank", field="items")
+        if len(self.line_ids) > LINES_MAX or len(set(self.line_ids)) != len(self.line_ids):
+            raise InvalidValue(f"a match joins at most {LINES_MAX} different lines", field="line")
         read_reason(self.reason)
 
 
 async def write_manual_match(tx: Transaction, context: PaymentContext, new: ManualMatch, actor: Actor) -> UUID:
-    """Match an open line with open items of one clearing account and equal amount, and post its sweep.
+    """Match open lines with open items of one clearing account and equal amount, and post their sweep.
 
     Reports that confirm the items join the match. The unique index of matches refuses a line or item that was matched
     meanwhile. Raises NotFound, AmountsDiffer, LineTentative, InvalidValue, MatchChanged, NoOpenDay.
     """
-    line = await require_open_line(tx, new.line_id)
-    if line.is_tentative:
+    line, *others = [await require_open_line(tx, line_id) for line_id in new.line_ids]
+    if line.is_tentative or any(each.is_tentative for each in others):
         raise LineTentative("the day of this line is unfinished; import the complete statement first", field="line_id")
+    whole = _join(line, others)
     for kind, item_id in sorted(new.items):
         if kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(item_id), line.bank_reference, actor=actor)
@@ -75,10 +86,10 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
     if len({item.clearing_subject for item in items}) > 1:
         raise InvalidValue("the items of a match are of one clearing account", field="items")
     rules = await current_rules(tx, context)
-    sweep = _sweep(line, items)
+    sweep = _sweep(whole, items)
     if abs(sweep.difference) > rules.tolerance:
         raise AmountsDiffer(
-            f"the line is {line.amount} đồng and the items are {sweep.expected}; the tolerance is {rules.tolerance}",
+            f"the line is {whole.amount} đồng and the items are {sweep.expected}; the tolerance is {rules.tolerance}",
             field="items",
         )
     now = context.clock()
@@ -95,12 +106,15 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
         reason=read_reason(new.reason),
     )
     await add_matches(tx, [match], RunStamp(run_id=match_id, rule_set=rules.version, actor=actor, at=now))
-    line_item = NewItem(match_id=match_id, kind=ItemKind.STATEMENT_LINE, item_id=line.id, amount=line.amount)
-    others = [
+    lines = [
+        NewItem(match_id=match_id, kind=ItemKind.STATEMENT_LINE, item_id=each.id, amount=each.amount)
+        for each in (line, *others)
+    ]
+    stated = [
         NewItem(match_id=match_id, kind=item.item_kind, item_id=item.item_id, amount=item.expected) for item in items
     ]
     reports = [item._replace(match_id=match_id) for item in reported]
-    await add_items(tx, [line_item, *others, *reports])
+    await add_items(tx, [*lines, *stated, *reports])
     await note(tx, context, actor, "lines_matched", ("match", match_id))
     return match_id
 
@@ -118,6 +132,18 @@ async def _take_reports(tx: Transaction, items: Sequence[tuple[ItemKind, UUID]],
     return [
         NewItem(match_id=item.match_id, kind=item.item_kind, item_id=item.item_id, amount=item.amount) for item in found
     ]
+
+
+def _join(line: OpenLine, others: Sequence[OpenLine]) -> OpenLine:
+    """The lines as one with their sum: they are of one account, day and direction. Raises InvalidValue."""
+    for each in others:
+        if (each.bank_account_id, each.booked_on, each.amount > 0) != (
+            line.bank_account_id,
+            line.booked_on,
+            line.amount > 0,
+        ):
+            raise InvalidValue("joined lines are of one bank account, one day and one direction", field="line")
+    return line._replace(amount=line.amount + sum(each.amount for each in others))
 
 
 def _sweep(line: OpenLine, items: Sequence[BankItem]) -> Sweep:

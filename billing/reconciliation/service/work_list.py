@@ -23,7 +23,7 @@ from billing.reconciliation.domain.proposals import Proposal, ProposedItem, rank
 from billing.reconciliation.domain.target_proposals import NamedTarget, ReceivedMoney, TargetProposal
 from billing.reconciliation.domain.work_list import ReasonCount, WorkFilter, WorkRow
 from billing.reconciliation.service.target_proposals import propose_targets
-from billing.reconciliation.store.open_lines import read_open_lines_of_ids
+from billing.reconciliation.store.open_lines import read_further_open_lines, read_open_lines_of_ids
 from billing.reconciliation.store.proposals import read_proposed_items
 from billing.reconciliation.store.target_proposals import read_named_targets
 from billing.reconciliation.store.work_list import count_open, find_open_of_line, read_work
@@ -37,13 +37,15 @@ _ITEMS_SHOWN, _NEARBY_SHOWN = 5, 40
 class ProposedRow:
     """A row with its proposals, the best first: items of the ledger that its line may be, and codes it may be for.
 
-    `nearby` are further items of the days near the line, for a line that is several of them; of a single row only.
+    `nearby` are further items of the days near the line, for a line that is several of them, and `further_lines` open
+    lines of its day that may be joined with it; of a single row only.
     """
 
     row: WorkRow
     items: Sequence[Proposal] = ()
     targets: Sequence[TargetProposal] = ()
     nearby: Sequence[ProposedItem] = ()
+    further_lines: Sequence[OpenLine] = ()
 
     @property
     def best_target(self) -> TargetProposal | None:
@@ -96,7 +98,7 @@ async def find_work(context: Context, organization_id: OrganizationId, exception
         if not rows:
             raise NotFound("no such exception", field="exception_id")
         [proposed] = await _propose(tx, rows)
-        return replace(proposed, nearby=await _read_nearby(tx, proposed))
+        return await _with_nearby(tx, proposed)
 
 
 async def count_work(
@@ -131,16 +133,20 @@ async def _propose(tx: Transaction, rows: Sequence[WorkRow]) -> list[ProposedRow
     return [ProposedRow(row=each, items=items.get(each.id, ()), targets=targets.get(each.id, ())) for each in rows]
 
 
-async def _read_nearby(tx: Transaction, proposed: ProposedRow) -> Sequence[ProposedItem]:
-    """Items of the ledger near the open line of a row that are not proposed."""
+async def _with_nearby(tx: Transaction, proposed: ProposedRow) -> ProposedRow:
+    """The row with items near its open line that are not proposed, and with the further open lines."""
     row = proposed.row
     is_open_line = row.is_statement_line and row.item_id is not None and row.state is ExceptionState.OPEN
     lines = await read_open_lines_of_ids(tx, [row.item_id]) if is_open_line and row.item_id is not None else []
     if not lines:
-        return ()
+        return proposed
     known = {each.item.item_id for each in proposed.items}
     items = await read_proposed_items(tx, lines[0])
-    return [each for each in items if each.item_id not in known][:_NEARBY_SHOWN]
+    return replace(
+        proposed,
+        nearby=[each for each in items if each.item_id not in known][:_NEARBY_SHOWN],
+        further_lines=await read_further_open_lines(tx, lines[0], at_most=_NEARBY_SHOWN),
+    )
 
 
 async def _propose_items(tx: Transaction, rows: Sequence[WorkRow]) -> Mapping[UUID, Sequence[Proposal]]:

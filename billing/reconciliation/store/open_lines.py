@@ -109,6 +109,26 @@ async def read_open_lines_of_ids(tx: Transaction, line_ids: Sequence[UUID]) -> l
     return read_rows(OpenLine, await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids)))
 
 
+_OPEN_OF_DAY = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM active_statement_line AS line
+    WHERE line.organization_id = $1 AND line.bank_account_id = $2 AND line.booked_on = $3
+        AND sign(line.amount) = sign($4::bigint) AND line.id <> $5 AND line.kind = 'movement' AND NOT line.is_tentative
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    ORDER BY line.id LIMIT $6
+"""
+
+
+async def read_further_open_lines(tx: Transaction, line: OpenLine, *, at_most: int) -> list[OpenLine]:
+    """Further open lines of the account, day and direction of a line."""
+    rows = await tx.fetch(
+        _OPEN_OF_DAY, tx.organization_id, line.bank_account_id, line.booked_on, line.amount, line.id, at_most
+    )
+    return read_rows(OpenLine, rows)
+
+
 # Every line that has a reference of the given lines competes with them, also outside of their import.
 _RIVALS_BY_REFERENCE = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,

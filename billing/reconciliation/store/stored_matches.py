@@ -17,6 +17,7 @@ from billing.reconciliation.domain.match_rules import PERSONS_RULES, Candidate, 
 class StoredMatch:
     """A match as stored. `booked_on` and `bank_account_id` are those of its statement line, None without one.
 
+    Of several lines, which are of one day and account, `line_id` is the first and `line_amount` the sum.
     `is_on_closed_day`: the day of its entry is closed.
     """
 
@@ -48,12 +49,17 @@ _LOCK = """
 _READ = """
     SELECT match.id, match.rule, match.rule_set, match.run_id, match.state, match.difference, match.fee,
         match.entry_id, match.clearing_subject, match.matched_at, match.ended_at, match.ended_by, match.ended_reason,
-        match.reason, line.id AS line_id, line.bank_account_id, line.booked_on, line.amount AS line_amount,
+        match.reason, line.line_id, line.bank_account_id, line.booked_on, line.line_amount,
         coalesce(day.state = 'closed', false) AS is_on_closed_day
     FROM match
-    LEFT JOIN match_item AS own ON own.organization_id = $1 AND own.match_id = match.id
-        AND own.item_kind = 'statement_line'
-    LEFT JOIN statement_line AS line ON line.organization_id = $1 AND line.id = own.item_id
+    LEFT JOIN LATERAL (
+        SELECT (array_agg(line.id ORDER BY line.id))[1] AS line_id, line.bank_account_id, line.booked_on,
+            sum(line.amount)::bigint AS line_amount
+        FROM match_item AS own
+        JOIN statement_line AS line ON line.organization_id = $1 AND line.id = own.item_id
+        WHERE own.organization_id = $1 AND own.match_id = match.id AND own.item_kind = 'statement_line'
+        GROUP BY line.bank_account_id, line.booked_on
+    ) AS line ON true
     LEFT JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = match.entry_id
     LEFT JOIN business_day AS day ON day.organization_id = $1 AND day.day = entry.accounting_date
     WHERE match.organization_id = $1 AND match.id = ANY ($2::uuid[])

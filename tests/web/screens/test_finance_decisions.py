@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.core.actor import Role
-from tests.web.screens.finance_day import NOBODY, FinanceDay, open_finance_day
+from billing.core.clock import business_date
+from providers.sandbox.bank_simulator import Behaviour
+from tests.reconciliation.statement_file import Line, statement_csv
+from tests.web.import_day import BYTES
+from tests.web.screens.finance_day import NOBODY, FinanceDay, match_and_detect, open_finance_day
 from tests.web.screens.forms_of_page import forms_of
 from tests.web.site import UNKNOWN_ID, Site
 from tests.web.staff import Staff, location, signed_in, text_of
@@ -222,3 +226,32 @@ async def test_comment_and_note_of_a_trace_that_are_sent_twice_stand_once(site: 
     comments = await site.as_owner("SELECT text FROM exception_comment WHERE text = 'đã gọi ngân hàng'")
     notes = await site.as_owner("SELECT text FROM bank_trace_note WHERE text = 'đã gọi ngân hàng'")
     assert (len(comments), len(notes)) == (1, 1)
+
+
+async def test_two_lines_of_one_payment_are_joined_on_the_form(site: Site, clerk: Staff) -> None:
+    paid = await site.open_intent()
+    await site.bank().pay(paid["instruction"]["qr_payload"], Behaviour.EXACT)
+    day, owed = business_date(site.context.clock()), paid["amount"]
+    lines = (
+        Line(amount=owed - 30_000, text="PHAN MOT", reference="FT-P1", day=day),
+        Line(amount=30_000, text="PHAN HAI", reference="FT-P2", day=day),
+    )
+    content = statement_csv(*lines, account=site.hospital.settings.account_number)
+    imported = await site.client.post("/v1/bank-statements?file_name=hai-dong.csv", content=content, headers=BYTES)
+    await match_and_detect(site, imported.json()["file"]["id"])
+    [row] = await site.as_owner("SELECT id FROM exception_case WHERE amount = $1", owed - 30_000)
+    address = f"/finance/exceptions/{row['id']}/decide"
+
+    form = await clerk.page(f"{address}?action=match")
+    [item] = re.findall(r'name="item" value="(payment:[^"]+)"', form)
+    [line] = re.findall(r'name="line" value="([^"]+)"', form)
+    fields = {"action": "match", "version": "1", "reason": "một khoản về hai dòng", "item": item}
+    alone = await clerk.post(address, **fields)
+    joined = await clerk.post(address, **fields, line=line)
+
+    assert "Gộp với dòng sao kê khác" in text_of(form)
+    assert (alone.status_code, joined.status_code) == (409, 303)
+    [match] = await site.as_owner(
+        "SELECT count(*) AS lines, sum(amount) AS amount FROM match_item WHERE is_live AND item_kind = 'statement_line'"
+    )
+    assert (match["lines"], match["amount"]) == (2, owed)

@@ -121,6 +121,7 @@ def _new_decision(form: Form, action: DecisionAction, *, version: int) -> NewDec
         destination=_destination(form) if action is DecisionAction.REFUND else None,
         due_on=_due_on(form) if action is DecisionAction.OPEN_TRACE else None,
         items=_items(form) if action is DecisionAction.MATCH else (),
+        joined=[read_id(each, field="line") for each in form.texts("line")] if action is DecisionAction.MATCH else (),
     )
 
 
