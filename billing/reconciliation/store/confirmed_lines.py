@@ -17,6 +17,11 @@ _CONFIRMED = """
         line.bank_reference, coalesce(text.text, '') AS text, coalesce(text.counterparty_name, '') AS payer_name,
         coalesce(text.counterparty_account, '') AS payer_account, coalesce(text.counterparty_bank, '') AS payer_bank
     FROM active_statement_line AS line
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
     JOIN intent ON intent.organization_id = $1 AND intent.reference_code = line.codes[1]
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = intent.provider_account_id
         AND account.bank_account_id = line.bank_account_id
@@ -26,8 +31,7 @@ _CONFIRMED = """
     WHERE line.organization_id = $1 AND line.id = ANY ($2::uuid[]) AND line.amount > 0 AND line.kind = 'movement'
         AND NOT line.is_tentative AND line.bank_reference <> '' AND cardinality(line.codes) = 1
         AND (NOT line.is_rejoined OR intent.amount = line.amount)
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+        AND own.is_matched IS NULL
         AND NOT EXISTS (
             SELECT FROM (
                 SELECT payment.provider_account_id, payment.bank_reference FROM payment

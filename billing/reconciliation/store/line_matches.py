@@ -17,7 +17,8 @@ from billing.reconciliation.store.matches import RunStamp
 
 # The lines $2 with all lines that compete with them, also those of other imports. LATERAL with OFFSET 0: each line and
 # item is looked up by index. A hash of the whole table would be built for every chunk, and a nested loop over many rows
-# is chosen where few are expected.
+# is chosen where few are expected: a first import is matched before its table is analysed. For the same reason the bank
+# account is compared as text: its index by day would read every line of the account for each reference.
 _REFERENCES = """
     given AS MATERIALIZED (
         SELECT DISTINCT line.bank_account_id, line.bank_reference
@@ -29,8 +30,8 @@ _REFERENCES = """
         FROM given
         CROSS JOIN LATERAL (
             SELECT line.* FROM statement_line AS line
-            WHERE line.organization_id = $1 AND line.bank_account_id = given.bank_account_id
-                AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
+            WHERE line.organization_id = $1 AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
+                AND line.bank_account_id::text = given.bank_account_id::text
             OFFSET 0
         ) AS line
 """
@@ -60,8 +61,11 @@ _VIRTUAL_ACCOUNTS = """
         ) AS line
 """
 _ARE_OPEN = """
-        JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = line.import_id
-            AND import.state = 'active'
+        CROSS JOIN LATERAL (
+            SELECT FROM reconciliation_import AS import
+            WHERE import.organization_id = $1 AND import.id = line.import_id AND import.state = 'active'
+            OFFSET 0
+        ) AS import
         LEFT JOIN LATERAL (
             SELECT true AS is_matched FROM match_item AS linked
             WHERE linked.organization_id = $1 AND linked.item_kind = 'statement_line' AND linked.item_id = line.id

@@ -18,7 +18,7 @@ _CHUNK = """
         FROM active_settlement_line AS line
         WHERE line.organization_id = $1 AND line.id > $2 AND NOT EXISTS (SELECT FROM match_item AS linked
             WHERE linked.organization_id = $1 AND linked.item_kind = 'settlement_line' AND linked.item_id = line.id
-                AND linked.is_live)
+                AND linked.is_live AND linked.item_id > $2)
 """
 _OF_IMPORT = "AND line.import_id = $3"
 _OF_ALL = "AND $3::uuid IS NULL"

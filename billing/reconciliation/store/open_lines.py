@@ -36,7 +36,8 @@ _CHUNK_HEAD = """
         FROM active_statement_line AS line
         WHERE line.organization_id = $1 AND line.id > $2 AND line.kind = 'movement'
             AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-                AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+                AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+                AND linked.item_id > $2)  -- a merge of both begins at the chunk, not at the first match
 """
 _CHUNK_TAIL = """
         ORDER BY line.id LIMIT $4
@@ -66,7 +67,8 @@ _LINES_OF_IMPORT = """
         AND EXISTS (SELECT FROM reconciliation_import AS import WHERE import.organization_id = $1
             AND import.id = $2 AND import.state = 'active')
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+            AND linked.item_id > $3)
     ORDER BY line.id LIMIT $4
 """
 
@@ -83,7 +85,8 @@ _OPEN_LINES = """
     FROM active_statement_line AS line
     WHERE line.organization_id = $1 AND line.id > $2 AND line.booked_on >= $3 AND line.kind = 'movement'
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+            AND linked.item_id > $2)
     ORDER BY line.id LIMIT $4
 """
 
@@ -94,13 +97,18 @@ async def read_open_lines(tx: Transaction, *, from_day: date, after: UUID, at_mo
     return read_rows(OpenLine, rows)
 
 
+# LATERAL with OFFSET 0: a join would read every match for a few lines.
 _NAMED_LINES = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
     FROM active_statement_line AS line
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
     WHERE line.organization_id = $1 AND line.id = ANY ($2::uuid[]) AND line.kind = 'movement'
-        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+        AND own.is_matched IS NULL
 """
 
 
