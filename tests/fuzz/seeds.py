@@ -41,6 +41,21 @@ STATEMENTS = (
     ),
 )
 STATEMENT_WORKBOOKS = tuple(writer(SAMPLES["bidv"]()) for writer in (as_xls, as_xlsx))
+_REPORT_HEAD = "transaction,reference,status,amount,fee,bank_reference,occurred_at,paid_out_on\r\n"
+REPORTS = (
+    (
+        f"\ufeff{_REPORT_HEAD}SB1,HPB7K2QF9XA,SUCCEEDED,136000,1500,FT00000000001,2026-11-02 08:15:30,2026-11-03\r\n"
+        "SB1,,SUCCEEDED,136000,1500,FT00000000001,2026-11-02 08:15:30,2026-11-03\r\n"
+        'SB2,"HP, 2",REFUNDED,4000,0,,2026-11-02 09:00:00,\r\nSB3,,REVERSED,7000,0,NONREF,,\r\nSB4,,FAILED,1,0,,,\r\n'
+    ).encode(),
+    _REPORT_HEAD.encode(),
+)
+BANK_FILE_KEY = b"FAKE_RECON_KEY"
+BANK_FILES = tuple(
+    vector["input"]["text"].encode()
+    for vector in json.loads((TESTS / "vectors" / "bank_collection.json").read_text("utf-8"))["vectors"]
+    if vector["id"] == "recon-in-file"
+)
 
 HURTFUL = (
     b"",

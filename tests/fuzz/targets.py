@@ -1,8 +1,9 @@
 """The readers that meet bytes of the outside world, each with what must hold of its answer whatever the bytes."""
 
+import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -12,19 +13,28 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import FACILITY_OF_CASES
 from billing.coverage.service.quote_file import quote_file, quote_json
+from billing.reconciliation.domain.file_import import SettlementRefused
 from billing.reconciliation.domain.statement import Statement, StatementLine, StatementUnreadable, line_key
 from billing.reconciliation.formats.read_statements import read_statements
+from billing.reconciliation.formats.settlement_spool import SettlementSpool
 from billing.visits.domain.visit import Patient, Visit
 from billing.visits.formats.citizen_card_qr import read_citizen_card
 from billing.visits.formats.insurance_card_qr import read_insurance_card
 from billing.visits.formats.strict_json import read_object
 from billing.visits.formats.visit_document import canonical, write_patient, write_visit
 from billing.visits.formats.xml130 import read_claim_file
+from providers.bank_collection.settlement import read_lines
+from providers.contract import SettlementLine
+from providers.csv_report import read_report
+from providers.sandbox.settlement_report import REPORT
 from tests.fuzz.seeds import (
+    BANK_FILE_KEY,
+    BANK_FILES,
     CASES,
     CITIZEN_CARDS,
     CLAIM_FILES,
     INSURANCE_CARDS,
+    REPORTS,
     SMALL_CLAIM_FILES,
     STATEMENT_WORKBOOKS,
     STATEMENTS,
@@ -113,6 +123,38 @@ def check_statement(content: bytes) -> None:
     assert not lines
 
 
+def check_report(content: bytes) -> None:
+    """Settlement lines with keys of their own, as the database takes them, or a named rejection."""
+    _check_settlement(read_report(io.BytesIO(content), REPORT))
+
+
+def check_bank_file(content: bytes) -> None:
+    """As `check_report`, with the checksums computed again: a wrong one alone refuses nearly every changed file."""
+    signed = b"\n".join(_signed(line) if number else line for number, line in enumerate(content.split(b"\n")))
+    for each in (content, signed):
+        _check_settlement(read_lines(io.BytesIO(each), BANK_FILE_KEY.decode()))
+
+
+def _signed(line: bytes) -> bytes:
+    fields = line.split(b"|")[:-1]
+    return b"|".join(
+        [*fields, hashlib.md5(b"".join(fields) + BANK_FILE_KEY, usedforsecurity=False).hexdigest().encode()]
+    )
+
+
+def _check_settlement(lines: Iterator[SettlementLine]) -> None:
+    spool = SettlementSpool(io.BytesIO())
+    try:
+        read = spool.read(lines)
+    except SettlementRefused:
+        return
+    found = [line for chunk in spool.chunks() for line in chunk]
+    assert read.line_count == len(found) == len({line.key for line in found})
+    for line in found:
+        assert 0 < line.amount < 2**63 > line.fee >= 0
+        assert_text(line.transaction, line.reference, line.bank_reference)
+
+
 def assert_can_be_kept(visit: Visit) -> None:
     """What is taken in is written as a document and read again when the invoice is issued: the same visit."""
     document = json.loads(canonical(write_visit(visit)), parse_float=Decimal)
@@ -138,4 +180,6 @@ TARGETS: Mapping[str, Target] = {
     "insurance-card": Target(INSURANCE_CARDS, check_insurance_card),
     "statement": Target(STATEMENTS, check_statement),
     "statement-workbook": Target(STATEMENT_WORKBOOKS, check_statement),
+    "settlement": Target(REPORTS, check_report),
+    "bank-file": Target(BANK_FILES, check_bank_file),
 }

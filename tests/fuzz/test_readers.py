@@ -15,6 +15,8 @@ CASES = {
     "insurance-card": 2000,
     "statement": 400,
     "statement-workbook": 100,
+    "settlement": 1000,
+    "bank-file": 500,
 }
 SEED = 1
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import BinaryIO
 
 from billing.reconciliation.domain.file_import import KeyedSettlementLine, SettlementRefused, settlement_key
+from billing.reconciliation.formats.cell_values import YEAR_MAX, YEAR_MIN
 from billing.reconciliation.formats.chunk_file import ChunkFile
 from providers.contract import Movement, SettlementLine, SettlementUnreadable
 
@@ -81,11 +82,23 @@ def _checked(lines: Iterable[SettlementLine]) -> Iterator[SettlementLine]:
         for count, line in enumerate(lines):
             if count >= LINES_MAX:
                 raise SettlementRefused(f"the file has more than {LINES_MAX} lines; nothing was imported")
-            if line.amount <= 0 or line.fee < 0:
-                raise SettlementRefused(f"line {line.number}: an amount is above 0, and a fee is not below 0")
+            problem = _problem_of(line)
+            if problem is not None:
+                raise SettlementRefused(f"line {line.number}: {problem}; nothing was imported")
             yield line
     except SettlementUnreadable as refusal:
         raise SettlementRefused(f"the settlement file is refused: {refusal}; nothing was imported") from refusal
+
+
+def _problem_of(line: SettlementLine) -> str | None:
+    if line.amount <= 0 or line.fee < 0:
+        return "an amount is above 0, and a fee is not below 0"
+    if "\x00" in line.bank_reference or "\x00" in line.transaction or (line.reference and "\x00" in line.reference):
+        return "a text has a NUL character"
+    for day in (line.occurred_at, line.paid_out_on):
+        if day is not None and not YEAR_MIN <= day.year <= YEAR_MAX:
+            return f"a day is before {YEAR_MIN} or after {YEAR_MAX}"
+    return None
 
 
 def _repeated(hashes: "array[int]") -> set[int]:

@@ -16,14 +16,14 @@ from providers.contract import Movement, SettlementLine, SettlementUnreadable
 AT = datetime(2026, 11, 2, 1, 15, 30, 250_000, tzinfo=UTC)
 
 
-def line(number: int, *, transaction: str = "T", amount: int = 100_000) -> SettlementLine:
+def line(number: int, *, transaction: str = "T", amount: int = 100_000, occurred_at: datetime = AT) -> SettlementLine:
     return SettlementLine(
         number=number,
         transaction=transaction,
         reference=None,
         amount=amount,
         movement=Movement.RECEIVED,
-        occurred_at=AT,
+        occurred_at=occurred_at,
         paid_out_on=date(2026, 11, 3),
         fee=1_100,
         bank_reference="FT1",
@@ -79,10 +79,21 @@ def test_fault_in_the_last_line_refuses_the_file() -> None:
         SettlementSpool(BytesIO()).read(lines())
 
 
-def test_amount_that_is_not_above_0_and_too_many_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        (line(3, amount=0), "an amount is above 0"),
+        (line(3, transaction="T\x00"), "a text has a NUL character"),
+        (line(3, occurred_at=datetime.min.replace(tzinfo=UTC)), "a day is before 1990"),
+    ],
+)
+def test_line_that_cannot_be_stored_refuses_the_file(wrong: SettlementLine, problem: str) -> None:
+    with pytest.raises(SettlementRefused, match=f"line 3: {problem}"):
+        SettlementSpool(BytesIO()).read([line(2), wrong])
+
+
+def test_too_many_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settlement_spool, "LINES_MAX", 2)
 
-    with pytest.raises(SettlementRefused, match="line 3: an amount"):
-        SettlementSpool(BytesIO()).read([line(2), line(3, amount=0)])
     with pytest.raises(SettlementRefused, match="more than 2 lines"):
         SettlementSpool(BytesIO()).read([line(2), line(3), line(4)])
