@@ -37,7 +37,7 @@ class VoidReason(Body):
 
 
 class ListedReceiptDocument(Document):
-    """A receipt. `amount` is what is credited to the patient, in đồng."""
+    """A receipt. `amount` is what is credited, in đồng. `moved_to` is the shift that has it now, where it was moved."""
 
     id: Text
     number: str = Field(validation_alias="written_number")
@@ -47,6 +47,7 @@ class ListedReceiptDocument(Document):
     amount: int
     visit_id: Text | None
     shift_id: Text | None
+    moved_to: Text | None
     block_id: Text | None
     deposit_request_id: Text | None
     invoice_id: Text | None
