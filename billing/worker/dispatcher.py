@@ -25,6 +25,8 @@ class Dispatcher:
         self._context = context
         self._dispatch = dispatch
         self._under_way: dict[EndpointId, asyncio.Task[None]] = {}
+        self._again: set[EndpointId] = set()
+        self._is_stopping = False
 
     async def run_once(self, organization_id: OrganizationId) -> int:
         """Enqueue new messages and start a task for each due endpoint without one; returns the messages read."""
@@ -35,12 +37,12 @@ class Dispatcher:
             if handed < ENQUEUED_MAX:
                 break
         for endpoint in await find_due_endpoints(self._context, organization_id):
-            if endpoint.id not in self._under_way:
-                self._under_way[endpoint.id] = asyncio.create_task(self._serve(organization_id, endpoint))
+            self._start(organization_id, endpoint)
         return read
 
     async def stop(self, *, grace_s: float) -> None:
         """Let running deliveries end within so many seconds; the rest is cancelled and due again after its lease."""
+        self._is_stopping = True
         tasks = list(self._under_way.values())
         if not tasks:
             return
@@ -49,6 +51,13 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
+    def _start(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
+        """Start a task for a due endpoint; one that is under way is looked at again once it has ended."""
+        if endpoint.id in self._under_way:
+            self._again.add(endpoint.id)
+        elif not self._is_stopping:
+            self._under_way[endpoint.id] = asyncio.create_task(self._serve(organization_id, endpoint))
+
     async def _serve(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
         """Send due messages until none is left. The next run reads the endpoint again."""
         try:
@@ -56,7 +65,14 @@ class Dispatcher:
                 await dispatch_once(self._context, organization_id, endpoint, self._dispatch) == self._dispatch.at_once
             ):
                 pass
+            del self._under_way[endpoint.id]
+            if endpoint.id in self._again:
+                self._again.discard(endpoint.id)
+                for each in await find_due_endpoints(self._context, organization_id):
+                    if each.id == endpoint.id:
+                        self._start(organization_id, each)
         except Exception as error:
             log.error("dispatch_failed", endpoint_id=str(endpoint.id), exc_info=error)
         finally:
-            del self._under_way[endpoint.id]
+            if self._under_way.get(endpoint.id) is asyncio.current_task():
+                del self._under_way[endpoint.id]

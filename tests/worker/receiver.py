@@ -10,11 +10,12 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class Receiver:
-    """A real HTTP server on loopback. `status` is what it answers; `hang` lets it never answer."""
+    """A real HTTP server on loopback. `status` is what it answers; `hang` lets it never answer, `wait` not before."""
 
     url: str = ""
     status: int = 200
     hang: bool = False
+    wait: asyncio.Event | None = None
     headers: dict[str, str] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -25,6 +26,8 @@ class Receiver:
         self.arrived.set()
         if self.hang:
             await asyncio.sleep(3600)
+        if self.wait is not None:
+            await self.wait.wait()
         return web.Response(status=self.status, headers=self.headers)
 
 

@@ -114,6 +114,25 @@ async def test_organization_that_fails_keeps_no_other_from_being_served(webhook_
     assert served == [2]
 
 
+async def test_message_that_comes_during_a_delivery_is_sent_after_it_without_another_round(
+    webhook_env: WebhookEnvironment,
+) -> None:
+    async with receiving(Receiver(wait=asyncio.Event())) as receiver:
+        assert receiver.wait is not None
+        await webhook_env.endpoint(receiver.url)
+        await webhook_env.message(version=1)
+        dispatcher = Dispatcher(webhook_env.context, webhook_env.dispatch())
+
+        await dispatcher.run_once(webhook_env.organization_id)
+        await until(lambda: len(receiver.taken) == 1)
+        await webhook_env.message(version=2)
+        await dispatcher.run_once(webhook_env.organization_id)
+        receiver.wait.set()
+        await until(lambda: len(receiver.taken) == 2)
+
+        await dispatcher.stop(grace_s=5)
+
+
 async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnvironment) -> None:
     webhook_env.limits = SenderLimits(allow_private=True, allow_http=True, timeout_s=60)
     async with receiving(Receiver(hang=True)) as hanging, receiving(Receiver()) as quick:
