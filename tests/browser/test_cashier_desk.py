@@ -97,6 +97,25 @@ async def test_exact_cash_is_scan_enter_enter(
     assert complaints == []
 
 
+async def test_card_that_is_scanned_twice_and_an_empty_search_leave_the_patient_on_the_desk(
+    page: Page, day: DeskDay, complaints: Complaints
+) -> None:
+    visit_id = await day.visit()
+    await scan(page)
+    await panel(page, "unpaid").to_be_visible()
+
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#scan")).to_be_focused()
+    await scan(page)
+    await expect(page.locator("#scan")).not_to_be_focused()
+    await page.keyboard.press("Enter")
+
+    await panel(page, "issued").to_be_visible()
+    assert f"/desk/visits/{visit_id}" in page.url
+    assert complaints == []
+
+
 async def test_digits_go_to_the_cash_field_and_the_server_computes_the_change(
     page: Page, site: Site, day: DeskDay, complaints: Complaints
 ) -> None:

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import aiohttp
 
+from billing.core.reference_code import ALPHABET
 from billing.core.text import upper_without_marks
 from providers.sandbox.bank_simulator import Answer, BankSimulator, Behaviour
 from providers.sandbox.message import SandboxMessage, SandboxPayer
@@ -19,7 +20,6 @@ from tests.morning.record import Record, Visited
 
 RELEASE_LIMIT_S = 30.0
 _STAFF_LIMIT_S = 90.0
-_SHORT_OF_A_CODE = "abcdefghij"
 
 
 class Payers:
@@ -101,7 +101,7 @@ class Payers:
             case 1:
                 await self._release(visited, self._transfer(visited, payload, Behaviour.SPLIT))
             case 2:
-                await self._pay_unreadably(visited, payload, visited.code[:-1])
+                await self._pay_unreadably(visited, payload, _with_another_end(visited.code))
             case _:
                 await self._pay_unreadably(visited, payload, "")
 
@@ -157,6 +157,11 @@ class Payers:
     async def _wait(self, least_s: float, most_s: float) -> None:
         """Wait some seconds of the morning."""
         await asyncio.sleep(self._random.uniform(least_s, most_s) / self._pace)
+
+
+def _with_another_end(code: str) -> str:
+    """The code with a wrong last character: no code, since the check character refuses it."""
+    return code[:-1] + ALPHABET[(ALPHABET.index(code[-1]) + 1) % len(ALPHABET)]
 
 
 def _account(patient: Patient) -> str:

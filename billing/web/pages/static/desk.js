@@ -54,8 +54,10 @@ function end(isEnded) {
 function scanned(box, text, isShort) {
   const note = $("scan-note"), now = performance.now();
   if (note) note.hidden = !isShort;
-  if (isShort || (text === last.text && now - last.at < AGAIN_MS)) {
+  const isAgain = text === last.text && now - last.at < AGAIN_MS;
+  if (isShort || isAgain) {
     box.value = "";
+    if (isAgain) box.blur();
     return;
   }
   last = { text, at: now };
@@ -151,6 +153,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.repeat) { burst = null; return; }
+  if (key === "Enter" && target.id === "scan" && !target.value.trim()) { event.preventDefault(); return; }
   if (key === "Enter" && target === document.body) { document.querySelector("#pay-form .primary")?.click(); return; }
   if (key.length > 1) {
     const action = ACTIONS[KEYS[key]];
