@@ -138,15 +138,29 @@ async def read_further_open_lines(tx: Transaction, line: OpenLine, *, at_most: i
 
 
 # Every line that has a reference of the given lines competes with them, also outside of their import.
+# LATERAL and the comparison as text: see `line_matches.py`.
 _RIVALS_BY_REFERENCE = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
     FROM (SELECT DISTINCT bank_account_id, bank_reference FROM unnest($2::uuid[], $3::text[])
         AS given (bank_account_id, bank_reference)) AS given
-    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = given.bank_account_id
-        AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
-    WHERE line.kind = 'movement' AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
-        AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    CROSS JOIN LATERAL (
+        SELECT line.* FROM statement_line AS line
+        WHERE line.organization_id = $1 AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
+            AND line.bank_account_id::text = given.bank_account_id::text AND line.kind = 'movement'
+        OFFSET 0
+    ) AS line
+    CROSS JOIN LATERAL (
+        SELECT FROM reconciliation_import AS import
+        WHERE import.organization_id = $1 AND import.id = line.import_id AND import.state = 'active'
+        OFFSET 0
+    ) AS import
+    LEFT JOIN LATERAL (
+        SELECT true AS is_matched FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
+        OFFSET 0
+    ) AS own ON true
+    WHERE own.is_matched IS NULL
 """
 
 

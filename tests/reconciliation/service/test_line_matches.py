@@ -1,5 +1,6 @@
 """The statement that matches received money: it decides as `choose`, and compares references as the service does."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -7,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from billing.reconciliation.domain.match_rules import RuleSet, choose
+from billing.reconciliation.domain.match_rules import MatchState, RuleSet, choose
 from billing.reconciliation.store.matching_lines import find_by_reference
 from billing.reconciliation.store.open_lines import read_open_lines
+from billing.reconciliation.store.stored_matches import end_matches
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.reconciliation.builders import MatchingFlow
 
@@ -19,6 +21,11 @@ _PAIRS = """
     JOIN match_item AS line ON line.match_id = match.id AND line.item_kind = 'statement_line'
     JOIN match_item AS payment ON payment.match_id = match.id AND payment.item_kind = 'payment'
     WHERE match.rule = 'bank_reference'
+"""
+
+_ITEMS = """
+    SELECT match.state, array_agg(item.item_kind ORDER BY item.item_kind) AS items
+    FROM match JOIN match_item AS item ON item.match_id = match.id GROUP BY match.id, match.state ORDER BY match.id
 """
 
 
@@ -89,3 +96,34 @@ async def test_placeholder_names_no_payment(own: MatchingFlow, reference: str) -
     await own.match()
 
     assert await own.fetch(_PAIRS) == []
+
+
+@pytest.mark.parametrize("is_report", [False, True])
+async def test_match_that_ends_while_it_takes_an_item_is_replaced(own: MatchingFlow, is_report: bool) -> None:
+    """The match of the payment ends while its line joins it, or its report; the next run completes the new one."""
+    await own.flow.deliver(own.flow.notice("T1", "NOP TIEN"))
+    if is_report:
+        await own.statement(own.line(OWED, reference="FT-T1"), is_intraday=True)
+    else:
+        await own.report(own.report_row("T1", OWED))
+    await own.match()
+    [first] = await own.fetch("SELECT id FROM match")
+    if is_report:
+        await own.report(own.report_row("T1", OWED))
+    else:
+        await own.statement(own.line(OWED, reference="FT-T1"))
+
+    async with own.flow.context.database.transaction(own.flow.hospital.organization_id) as tx:
+        at = own.flow.context.clock()
+        await end_matches(tx, [(first["id"], None)], MatchState.SUPERSEDED, at=at, by=None, reason="by this test")
+        running = asyncio.create_task(own.match())
+        while not await tx.fetchval("SELECT count(*)::int FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+    await running
+    await own.match()
+
+    assert [(row["state"], row["items"]) for row in await own.fetch(_ITEMS)] == [
+        ("superseded", ["payment", "settlement_line" if not is_report else "statement_line"]),
+        ("live", ["payment", "settlement_line", "statement_line"]),
+    ]
+    await assert_books_are_right(own.flow.context.database)
