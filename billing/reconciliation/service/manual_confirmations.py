@@ -124,7 +124,8 @@ async def confirm_manually(
         )
         policies = (await context.reference_data(tx)).exception_policies
         policy = policy_of(ExceptionReason.MANUAL_CONFIRMATION_NOT_SEEN, policies)
-        await add_confirmation(tx, stated, visit_id, reference, by=person, owner=(policy.owner_id, policy.due))
+        if not await add_confirmation(tx, stated, visit_id, reference, by=person, owner=(policy.owner_id, policy.due)):
+            raise ConfirmedAlready("this transfer was confirmed meanwhile, for another visit", field="reference")
         comment = f"{account.ma_lk} · {reference}: {reason}"
         await add_comment(tx, context.ids.new(), stated.exception_id, comment, by=person, at=now)
         await update_clearance(tx, context, visit_id)

@@ -78,17 +78,20 @@ async def has_arrived(tx: Transaction, bank_reference: str, *, amount: Dong, sin
     return found
 
 
-# The exception names the newest code of the request, so that its list shows the visit.
+# The exception names the newest code of the request, so that its list shows the visit. Of two confirmations of one
+# transfer the later one waits for the first and adds nothing.
 _ADD = """
-    WITH opened AS (
-        INSERT INTO exception_case (organization_id, id, reason, state, amount, intent_id, owner_id, opened_at, due_at)
-        VALUES ($1, $2, 'manual_confirmation_not_seen', 'open', $6, (
-            SELECT max(id::text)::uuid FROM intent WHERE organization_id = $1 AND deposit_request_id = $5
-        ), $10, $9::timestamptz, $9::timestamptz + $11::interval)
+    WITH added AS (
+        INSERT INTO manual_confirmation (organization_id, id, visit_id, deposit_request_id, exception_id, amount,
+            bank_reference, confirmed_by, confirmed_at)
+        VALUES ($1, $3, $4, $5, $2, $6, $7, $8, $9::timestamptz)
+        ON CONFLICT (organization_id, bank_reference) DO NOTHING RETURNING exception_id
     )
-    INSERT INTO manual_confirmation (organization_id, id, visit_id, deposit_request_id, exception_id, amount,
-        bank_reference, confirmed_by, confirmed_at)
-    VALUES ($1, $3, $4, $5, $2, $6, $7, $8, $9)
+    INSERT INTO exception_case (organization_id, id, reason, state, amount, intent_id, owner_id, opened_at, due_at)
+    SELECT $1, added.exception_id, 'manual_confirmation_not_seen', 'open', $6, (
+            SELECT max(id::text)::uuid FROM intent WHERE organization_id = $1 AND deposit_request_id = $5
+        ), $10, $9::timestamptz, $9::timestamptz + $11::interval
+    FROM added RETURNING id
 """
 
 
@@ -100,9 +103,12 @@ async def add_confirmation(
     *,
     by: PersonId,
     owner: tuple[PersonId | None, timedelta],
-) -> None:
-    """Add a confirmation with its exception; `owner` is who decides the exception, and the time until it is due."""
-    await tx.execute(
+) -> bool:
+    """Add a confirmation with its exception; False if its transfer was confirmed meanwhile.
+
+    `owner` is who decides the exception, and the time until it is due.
+    """
+    added = await tx.fetchval(
         _ADD,
         tx.organization_id,
         stated.exception_id,
@@ -115,6 +121,7 @@ async def add_confirmation(
         stated.confirmed_at,
         *owner,
     )
+    return added is not None
 
 
 _TO_END = """

@@ -1,5 +1,6 @@
 """A head cashier confirms a transfer manually: it releases the service, books nothing, opens an exception."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -149,6 +150,15 @@ async def test_transfer_is_confirmed_once_and_not_after_it_has_arrived(desk: Con
 
     assert [answer.status_code for answer in (*first, again, for_other)] == [303, 303, 422, 422]
     assert "đã được xác nhận thủ công trước đó" in text_of(for_other.text)
+    assert len(await desk.exceptions()) == 1
+
+
+async def test_one_transfer_is_confirmed_for_one_of_two_visits_at_once(desk: Confirming) -> None:
+    forms = [await desk.form(await desk.waiting_visit(ma_lk)) for ma_lk in ("LK0007", "LK0008")]
+
+    answers = await asyncio.gather(*(desk.morning.head.post("/desk/find-money/confirm", **each) for each in forms))
+
+    assert sorted(answer.status_code for answer in answers) == [303, 422]
     assert len(await desk.exceptions()) == 1
 
 
