@@ -82,6 +82,10 @@ bench-pages: .venv/.installed ## measure the screens among a million invoices: p
 bench-live: .venv/.installed ## let callbacks update 200 open payment pages and 20 desks; memory after 10,000 connections (4 minutes)
 	@$(RUN) tests.bench.live_pages $(BENCH_ARGUMENTS)
 
+.PHONY: bench-restore
+bench-restore: .venv/.installed ## measure base backup, check with drill, and restore to a point in time; needs barman (5 minutes)
+	@$(RUN) tests.bench.restore $(BENCH_ARGUMENTS)
+
 .PHONY: sizing
 sizing: .venv/.installed ## state cores, disk and growth of a hospital and a province: BENCH_ARGUMENTS="--set outpatients_a_day=900"
 	@$(RUN) tests.bench.sizing $(BENCH_ARGUMENTS)

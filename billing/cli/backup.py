@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+import asyncpg
 import click
 
 from billing.cli.ledger import verify_books
@@ -102,7 +103,7 @@ async def _drill(
             started = monotonic()
             verdict = await verify_books(restored.url, anchors=anchors, export=seal_export_of(settings))
             click.echo(f"drill: verified in {monotonic() - started:.1f} s: {verdict}")
-    except (BillingError, OSError) as error:
+    except (BillingError, OSError, asyncpg.PostgresError) as error:
         return [f"drill: {error}"]
     if not anchors:
         click.echo("drill: no day is closed and no anchor was given, so nothing shows that the state is the newest")

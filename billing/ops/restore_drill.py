@@ -1,7 +1,8 @@
 """The restore drill: the last backup and all WAL that was received, restored into a scratch cluster of its own.
 
 The scratch cluster listens on a unix socket in a folder of mode 0700, has no settings of the primary, archives nothing
-and connects to nobody. It is stopped and removed at the end, also where this process is killed.
+and connects to nobody. It is stopped and removed at the end. Where this process is killed the running server stops and
+its folder goes; a kill while barman still copies leaves a folder `vienphi-drill-…`.
 """
 
 import asyncio

@@ -45,6 +45,14 @@ def execute(url: str, *statements: str) -> object:
     return asyncio.run(run())
 
 
+def answers(url: str) -> bool:
+    """Whether a server answers as a primary."""
+    try:
+        return execute(url, "SELECT NOT pg_is_in_recovery()") is True
+    except (OSError, asyncpg.PostgresError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class BackupHost:
     """barman with the file of docker/backup, for a primary that commits only what barman has written."""
@@ -124,8 +132,8 @@ class BackupHost:
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended
 
-    def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
+    def wait(self, what: str, condition: Callable[[], bool], *, within_s: float = 120) -> None:
+        end = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < end, what
             time.sleep(0.05)
@@ -182,7 +190,7 @@ class BackupHost:
         finally:
             server.send_signal(signal.SIGINT)
             server.wait()
-            print((folder / "log").read_text(errors="replace"))  # of use where the test fails
+            print((folder / "log").read_text(errors="replace"), file=sys.stderr)  # of use where the test fails
 
 
 def _is_running(program: str, argument: str) -> bool:

@@ -4,13 +4,14 @@ import asyncio
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
 from aiohttp import web
@@ -30,7 +31,7 @@ from tests.closing import close_books
 from tests.conftest import skip_by_name
 from tests.database_server import _CLOCK_AHEAD
 from tests.flow import OWED, PaymentFlow, assert_books_are_right
-from tests.ops.backup_host import BackupHost, execute, page_commands
+from tests.ops.backup_host import BackupHost, answers, execute, page_commands
 from tests.worker.polling_flow import PollingFlow, bank_of, sandbox_with_queries, serve_queries
 from tests.worker.webhook_env import ManualClock
 
@@ -153,6 +154,7 @@ def test_lost_disk_is_restored_and_every_callback_that_the_provider_knows_is_boo
     clock.turn(minutes=5)
     messages = asyncio.run(after_the_target())
 
+    kill_a_drill(host, **url)
     checked = call("backup", "check", "--drill", "--anchor", anchor, **url, **host.settings)
     host.lose_disk()
     lost = call("backup", "check", "--drill", "--anchor", anchor, **url, **host.settings)
@@ -182,8 +184,25 @@ def test_lost_disk_is_restored_and_every_callback_that_the_provider_knows_is_boo
     assert verified.exit_code == 0, verified.output
 
 
-def answers(url: str) -> bool:
+def kill_a_drill(host: BackupHost, **environment: str) -> None:
+    """Kill `vienphi backup check --drill` with -9 while its server runs: the server stops and its folder goes."""
+    scratch = Path(host.settings["VIENPHI_BACKUP__SCRATCH"])
+    before = set(scratch.glob("vienphi-drill-*"))
+    drill = subprocess.Popen(
+        [sys.executable, "-m", "billing", "backup", "check", "--drill"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], **host.settings, **environment},
+    )
+
+    def running() -> set[Path]:
+        return {
+            each for each in set(scratch.glob("vienphi-drill-*")) - before if (each / "data/postmaster.pid").exists()
+        }
+
     try:
-        return execute(url, "SELECT NOT pg_is_in_recovery()") is True
-    except (OSError, asyncpg.PostgresError):
-        return False
+        host.wait("the server of the drill runs", lambda: bool(running()))
+    finally:
+        drill.kill()
+        drill.wait()
+    host.wait("the folder of the drill is gone", lambda: set(scratch.glob("vienphi-drill-*")) <= before)
