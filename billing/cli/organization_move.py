@@ -9,24 +9,24 @@ import click
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.core.ids import OrganizationId
 from billing.db.cells import HOME
-from billing.ops.organization_move import (
-    MoveIncomplete,
-    MoveRefused,
-    MoveResult,
-    Side,
-    cancel_move,
-    find_source,
-    move_organization,
-)
+from billing.ops.move_sides import MoveIncomplete, MoveRefused, Side
+from billing.ops.organization_move import STANDSTILL_MAX_S, MoveResult, cancel_move, find_source, move_organization
 from billing.settings import Settings, load_settings
 
 
 @click.command("move")
 @click.argument("number", metavar="ORGANIZATION", type=ORGANIZATION_NUMBER)
 @click.option("--to", "target", required=True, help="Name of the cell in the setting cells; home is the first.")
+@click.option(
+    "--standstill",
+    type=click.FloatRange(0.1, 600),
+    default=STANDSTILL_MAX_S,
+    show_default=True,
+    help="Seconds that the organization stands still at most; a longer comparison is given up.",
+)
 @click.option("--cancel", "is_cancelled", is_flag=True, help="Reverse an interrupted move that has not flipped yet.")
 @click.pass_obj
-def move(config: Path | None, *, number: int, target: str, is_cancelled: bool) -> None:
+def move(config: Path | None, *, number: int, target: str, standstill: float, is_cancelled: bool) -> None:
     """Move ORGANIZATION to another cell; it stands still for a short time at the end.
 
     Needs VIENPHI_ADMIN_URL and the admin_url of each cell (superusers), wal_level=logical in the old cell, and that
@@ -38,7 +38,7 @@ def move(config: Path | None, *, number: int, target: str, is_cancelled: bool) -
     if target not in sides:
         raise MoveRefused(f"there is no cell {target}; the setting cells has {', '.join(sides)}")
     try:
-        result = asyncio.run(_move(organization_id, sides, sides[target], is_cancelled=is_cancelled))
+        result = asyncio.run(_move(organization_id, sides, sides[target], standstill, is_cancelled=is_cancelled))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise MoveIncomplete(f"a connection was lost ({type(error).__name__}: {error}); repeat the command") from error
     if result is None:
@@ -50,13 +50,13 @@ def move(config: Path | None, *, number: int, target: str, is_cancelled: bool) -
 
 
 async def _move(
-    organization_id: OrganizationId, sides: dict[str, Side], target: Side, *, is_cancelled: bool
+    organization_id: OrganizationId, sides: dict[str, Side], target: Side, standstill_s: float, *, is_cancelled: bool
 ) -> MoveResult | None:
     source = await find_source(organization_id, list(sides.values()), target)
     if is_cancelled:
         await cancel_move(organization_id, source, target, report=click.echo)
         return None
-    return await move_organization(organization_id, source, target, report=click.echo)
+    return await move_organization(organization_id, source, target, report=click.echo, standstill_max_s=standstill_s)
 
 
 def _sides(settings: Settings) -> dict[str, Side]:

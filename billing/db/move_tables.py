@@ -42,10 +42,14 @@ async def connect_admin(url: str) -> AdminConnection:
 
 @dataclass(frozen=True, slots=True)
 class MovedTable:
-    """A table with rows of organizations, and its column with their number."""
+    """A table with rows of organizations, and its column with their number.
+
+    `is_dated`: it is append-only, and each row has the id of its transaction. Its rows below a watermark never change.
+    """
 
     name: str
     column: str
+    is_dated: bool
 
     def filter(self, organization_id: OrganizationId) -> str:
         """The condition of its rows of one organization; the names are identifiers of the catalogue."""
@@ -53,7 +57,11 @@ class MovedTable:
 
 
 _TABLES = """
-    SELECT found.relname::text AS name, key.attname::text AS column
+    SELECT found.relname::text AS name, key.attname::text AS column,
+        EXISTS (SELECT FROM pg_attribute AS dated WHERE dated.attrelid = found.oid
+            AND dated.attname = 'transaction_id' AND dated.attnotnull)
+        AND EXISTS (SELECT FROM pg_trigger AS guard WHERE guard.tgrelid = found.oid
+            AND guard.tgname = 'append_only') AS is_dated
     FROM pg_class AS found
     JOIN pg_attribute AS key ON key.attrelid = found.oid AND NOT key.attisdropped
         AND key.attname = CASE found.relname WHEN 'organization' THEN 'id' ELSE 'organization_id' END
@@ -66,7 +74,7 @@ _TABLES = """
 async def read_moved_tables(connection: AdminConnection) -> list[MovedTable]:
     """Every table with rows of organizations, by name."""
     rows = await connection.fetch(_TABLES, sorted(INSTALLATION_TABLES))
-    return [MovedTable(row["name"], row["column"]) for row in rows]
+    return [MovedTable(row["name"], row["column"], row["is_dated"]) for row in rows]
 
 
 _MIGRATIONS = """
@@ -155,15 +163,42 @@ class Content:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows to compare: the `is_older` ones of dated tables below a watermark, or all others."""
+
+    is_older: bool
+    watermark: int
+
+    def filter(self, table: MovedTable, organization_id: OrganizationId) -> str:
+        """The condition of the rows of a table."""
+        condition = table.filter(organization_id)
+        if table.is_dated:
+            condition += f" AND transaction_id {'<' if self.is_older else '>='} '{self.watermark:d}'"
+        return condition
+
+
+async def read_watermark(connection: AdminConnection, organization_id: OrganizationId) -> int:
+    """The transaction id of the organization below which every transaction of this server is over."""
+    await connection.execute(f"SET vienphi.organization = '{organization_id:d}'")
+    watermark: int = await connection.fetchval("SELECT vienphi_watermark()::text::bigint")
+    return watermark
+
+
 async def read_contents(
-    connection: AdminConnection, tables: Sequence[MovedTable], organization_id: OrganizationId
+    connection: AdminConnection, tables: Sequence[MovedTable], organization_id: OrganizationId, part: Part
 ) -> Mapping[str, Content]:
-    """The content of tables, in one statement."""
+    """The content of a part of the tables, in one statement.
+
+    The sums of 64-bit hashes of the rows detect an accident, not an attack. Hashing a record takes 0.4 times as long as
+    hashing its text (500,000 rows of seven columns).
+    """
     contents = " UNION ALL ".join(
         f"SELECT '{table.name}' AS name, count(*) AS rows,"  # noqa: S608
-        f" coalesce(sum(hashtextextended(kept::text, 0)::numeric), 0)::text AS hash"
-        f" FROM {table.name} AS kept WHERE {table.filter(organization_id)}"
+        f" coalesce(sum(hash_record_extended(kept, 0)), 0)::text AS hash"
+        f" FROM {table.name} AS kept WHERE {part.filter(table, organization_id)}"
         for table in tables
+        if table.is_dated or not part.is_older
     )
     return {row["name"]: Content(row["rows"], row["hash"]) for row in await connection.fetch(contents)}
 

@@ -6,12 +6,10 @@ stands still while both sides are compared. Source: docs/decisions/0025-cells.md
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 
-from billing.core.errors import Refused, Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.move_states import (
     MoveState,
@@ -23,7 +21,6 @@ from billing.db.move_states import (
     drop_slot,
     find_sessions_without_cells,
     is_subscribed,
-    lock_move,
     lock_organization,
     publish,
     read_bytes_behind,
@@ -36,52 +33,29 @@ from billing.db.move_states import (
     unsubscribe,
 )
 from billing.db.move_tables import (
-    AdminConnection,
-    Content,
-    MovedTable,
+    Part,
     connect_admin,
     delete_rows,
     find_rows,
     find_taken,
     make_partitions_since,
-    read_contents,
     read_migrations,
-    read_moved_tables,
     read_partitions,
     read_seal_head,
+    read_watermark,
 )
-
-COMPARED_AT_ONCE = 2
-"""Connections for each side that hash tables during the standstill."""
+from billing.ops.move_sides import Move, MoveIncomplete, MoveRefused, Report, Side, catch_up, compare, open_move
 
 _LOCK_WAIT_MS = 250
 _CLOSE_WAIT_MS = 100
-_CATCH_UP_MAX_S = 2.0
 _BEHIND_MAX_BYTES = 1_000_000
 _PAUSE_S = 0.2
-_SHORT_PAUSE_S = 0.002
+_CATCH_UP_MAX_S = 2.0
 _ATTEMPTS_MAX = 60
-_RESERVE_ATTEMPTS = 25
-
-
-class MoveRefused(Refused):
-    """The organization cannot move, or the two sides differ: nothing has changed for its users."""
-
-    code = "move_refused"
-
-
-class MoveIncomplete(Unavailable):
-    """A step did not end in its time. The command is repeated; until the flip it may be cancelled."""
-
-    code = "move_incomplete"
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One cell of a move, with the address of its superuser."""
-
-    cell: str
-    url: str
+_OVERRUNS_MAX = 3
+_OVERRUN_PAUSE_S = 3.0
+STANDSTILL_MAX_S = 1.0
+"""How long an organization stands still at most, by default; a comparison that is not done by then is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,23 +75,6 @@ _HAS_ORGANIZATION = """
     SELECT EXISTS (SELECT FROM organization WHERE id = $1)
 """
 
-Report = Callable[[str], None]
-"""Receives one line for each step."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Move:
-    """The connections of a move, each of a superuser; `holder` has the locks of the standstill."""
-
-    organization_id: OrganizationId
-    sides: tuple[Side, Side]
-    source: AdminConnection
-    target: AdminConnection
-    holder: AdminConnection
-    compared: tuple[Sequence[AdminConnection], Sequence[AdminConnection]]
-    tables: Sequence[MovedTable]
-    report: Report
-
 
 async def find_source(organization_id: OrganizationId, cells: Sequence[Side], target: Side) -> Side:
     """The cell that serves an organization, or that it has left for the target. Raises MoveRefused."""
@@ -136,21 +93,27 @@ async def find_source(organization_id: OrganizationId, cells: Sequence[Side], ta
 
 
 async def move_organization(
-    organization_id: OrganizationId, source: Side, target: Side, *, report: Report, timeout_s: float = 6 * 3600.0
+    organization_id: OrganizationId,
+    source: Side,
+    target: Side,
+    *,
+    report: Report,
+    standstill_max_s: float = STANDSTILL_MAX_S,
+    timeout_s: float = 6 * 3600.0,
 ) -> MoveResult:
     """Move an organization, or go on with an interrupted move, until the target serves it.
 
     `timeout_s` is for the copy. Raises MoveRefused, MoveIncomplete, and the errors of a lost connection, after which
     the command is repeated.
     """
-    async with _opened(organization_id, source, target, report) as move:
+    async with open_move(organization_id, source, target, report) as move:
         result: MoveResult | None = None
         stored = await read_move(move.source, organization_id)
         if stored is None or stored.state is not MoveState.LEFT:
             await _check(move)
             await _begin(move)
             await _copy(move, timeout_s)
-            result = await _stand_still(move)
+            result = await _stand_still(move, standstill_max_s)
         elif stored.other_cell != target.cell:
             raise MoveRefused(f"the organization has moved from {source.cell} to {stored.other_cell}")
         await _finish(move)
@@ -162,7 +125,7 @@ async def move_organization(
 
 async def cancel_move(organization_id: OrganizationId, source: Side, target: Side, *, report: Report) -> None:
     """Reverse a move before its flip: the copy is deleted, and the source goes on as before. Raises MoveRefused."""
-    async with _opened(organization_id, source, target, report) as move:
+    async with open_move(organization_id, source, target, report) as move:
         stored = await read_move(move.source, organization_id)
         if stored is not None and stored.state is MoveState.LEFT:
             raise MoveRefused(f"the organization is already served by {stored.other_cell}")
@@ -179,44 +142,7 @@ async def cancel_move(organization_id: OrganizationId, source: Side, target: Sid
         report("cancelled")
 
 
-@asynccontextmanager
-async def _opened(organization_id: OrganizationId, source: Side, target: Side, report: Report) -> AsyncIterator[_Move]:
-    """Connect to both cells and reserve the move. Raises MoveRefused while another command moves the organization."""
-    opened: list[AdminConnection] = []
-
-    async def connect(side: Side) -> AdminConnection:
-        connection = await connect_admin(side.url)
-        opened.append(connection)
-        return connection
-
-    try:
-        holder = await connect(source)
-        for attempt in range(_RESERVE_ATTEMPTS):
-            if await lock_move(holder, organization_id):
-                break
-            if attempt + 1 == _RESERVE_ATTEMPTS:
-                raise MoveRefused("another command is moving this organization")
-            await asyncio.sleep(_PAUSE_S)  # the session of a command that was killed ends soon
-        reader = await connect(source)
-        yield _Move(
-            organization_id=organization_id,
-            sides=(source, target),
-            source=reader,
-            target=await connect(target),
-            holder=holder,
-            compared=(
-                [await connect(source) for _ in range(COMPARED_AT_ONCE)],
-                [await connect(target) for _ in range(COMPARED_AT_ONCE)],
-            ),
-            tables=await read_moved_tables(reader),
-            report=report,
-        )
-    finally:
-        for connection in opened:
-            connection.terminate()
-
-
-async def _check(move: _Move) -> None:
+async def _check(move: Move) -> None:
     """Refuse a move that could not end. Raises MoveRefused."""
     source, target = move.sides
     if source.cell == target.cell:
@@ -238,7 +164,7 @@ async def _check(move: _Move) -> None:
             )
 
 
-async def _begin(move: _Move) -> None:
+async def _begin(move: Move) -> None:
     """State the move in both cells, make the partitions, and subscribe."""
     source, target = move.sides
     organization_id = move.organization_id
@@ -270,7 +196,7 @@ async def _begin(move: _Move) -> None:
     move.report(f"copying {len(move.tables)} tables")
 
 
-async def _copy(move: _Move, timeout_s: float) -> None:
+async def _copy(move: Move, timeout_s: float) -> None:
     """Wait until every table is copied and the target is close behind. Raises MoveIncomplete."""
     ends_at = monotonic() + timeout_s
     reported = -1
@@ -289,48 +215,69 @@ async def _copy(move: _Move, timeout_s: float) -> None:
         await asyncio.sleep(_PAUSE_S)
 
 
-async def _stand_still(move: _Move) -> MoveResult:
+async def _stand_still(move: Move, standstill_max_s: float) -> MoveResult:
     """Stop the organization, compare both sides and flip. Raises MoveRefused where they differ, MoveIncomplete."""
     organization_id = move.organization_id
+    watermark = await read_watermark(move.source, organization_id)
+    older = await _compare_older(move, watermark)
     # The same statements before: afterwards their plans and pages are at hand.
-    await _compare(move)
+    newer = Part(is_older=False, watermark=watermark)
+    await compare(move, newer)
+    overruns = 0
     for _ in range(_ATTEMPTS_MAX):
         started = monotonic()
-        if not await lock_organization(move.holder, organization_id, wait_ms=_LOCK_WAIT_MS):
-            await asyncio.sleep(_PAUSE_S)
-            continue
-        if not await _catch_up(move):
-            await unlock_organization(move.holder, organization_id)
-            await asyncio.sleep(_PAUSE_S)
-            continue
-        return await _flip(move, started)
+        is_locked = await lock_organization(move.holder, organization_id, wait_ms=_LOCK_WAIT_MS)
+        if is_locked and await catch_up(move, standstill_max_s / 2):
+            try:
+                async with asyncio.timeout(standstill_max_s - (monotonic() - started)):
+                    rows = await _compare_newer(move, newer)
+            except TimeoutError:
+                overruns += 1
+            else:
+                return replace(await _flip(move, started), rows=rows + older)
+        await unlock_organization(move.holder, organization_id)
+        if overruns == _OVERRUNS_MAX:
+            raise MoveIncomplete(
+                f"the comparison takes longer than {standstill_max_s:g} s; allow more with --standstill, or cancel"
+            )
+        await asyncio.sleep(_PAUSE_S if not overruns else _OVERRUN_PAUSE_S)
     raise MoveIncomplete("transactions of the organization last too long, or the target does not catch up; repeat")
 
 
-async def _catch_up(move: _Move) -> bool:
-    """Wait until the target has every commit of the source; False after a while."""
-    position = await read_position(move.holder)
-    ends_at = monotonic() + _CATCH_UP_MAX_S
-    while monotonic() < ends_at:
-        behind = await read_bytes_behind(move.source, move.organization_id, position)
-        if behind is not None and behind <= 0:
-            return True
-        await asyncio.sleep(_SHORT_PAUSE_S)
-    return False
+async def _compare_older(move: Move, watermark: int) -> int:
+    """Compare the rows that change no more while the organization is used; returns their number.
 
-
-async def _flip(move: _Move, started: float) -> MoveResult:
-    source, target = move.sides
-    organization_id = move.organization_id
-    contents = await _compare(move)
+    Raises MoveRefused, MoveIncomplete.
+    """
+    for _ in range(_ATTEMPTS_MAX):
+        if await catch_up(move, _CATCH_UP_MAX_S):
+            break
+    else:
+        raise MoveIncomplete("the target does not catch up; repeat the command")
+    contents = await compare(move, Part(is_older=True, watermark=watermark))
     differing = [name for name in contents[0] if contents[0][name] != contents[1].get(name)]
-    heads = [await read_seal_head(each, organization_id) for each in (move.source, move.target)]
+    if differing:
+        raise MoveRefused(f"the two cells differ in {', '.join(differing)}; nothing has changed: cancel the move")
+    return sum(each.rows for each in contents[0].values())
+
+
+async def _compare_newer(move: Move, newer: Part) -> int:
+    """Compare all rows but the older ones, and the heads of the seals. Raises MoveRefused."""
+    contents = await compare(move, newer)
+    differing = [name for name in contents[0] if contents[0][name] != contents[1].get(name)]
+    heads = [await read_seal_head(each, move.organization_id) for each in (move.source, move.target)]
     if differing or heads[0] != heads[1]:
-        await unlock_organization(move.holder, organization_id)
         raise MoveRefused(
-            f"{source.cell} and {target.cell} differ in {', '.join(differing) or 'the head of the seals'};"
+            f"the two cells differ in {', '.join(differing) or 'the head of the seals'};"
             " nothing has changed: cancel the move"
         )
+    return sum(each.rows for each in contents[0].values())
+
+
+async def _flip(move: Move, started: float) -> MoveResult:
+    """Let the target serve the organization, and then state that it has left the source."""
+    source, target = move.sides
+    organization_id = move.organization_id
     async with move.target.transaction():
         shift = await rebase_organization(move.target, organization_id)
         await change_move(move.target, organization_id, MoveState.READY, other_cell=source.cell)
@@ -339,31 +286,11 @@ async def _flip(move: _Move, started: float) -> MoveResult:
     await unlock_organization(move.holder, organization_id)
     standstill_s = monotonic() - started
     move.report(f"flipped after a standstill of {standstill_s * 1000:.0f} ms")
-    return MoveResult(
-        tables=len(contents[0]),
-        rows=sum(each.rows for each in contents[0].values()),
-        seal_number=heads[1][0],
-        standstill_s=standstill_s,
-        shift=shift,
-    )
+    number, _ = await read_seal_head(move.target, organization_id)
+    return MoveResult(tables=len(move.tables), rows=0, seal_number=number, standstill_s=standstill_s, shift=shift)
 
 
-async def _compare(move: _Move) -> list[Mapping[str, Content]]:
-    """The content of every table on both sides, some tables at a time on each."""
-
-    async def read(connections: Sequence[AdminConnection]) -> Mapping[str, Content]:
-        parts = await asyncio.gather(
-            *(
-                read_contents(connection, move.tables[number :: len(connections)], move.organization_id)
-                for number, connection in enumerate(connections)
-            )
-        )
-        return {name: content for part in parts for name, content in part.items()}
-
-    return list(await asyncio.gather(*(read(connections) for connections in move.compared)))
-
-
-async def _finish(move: _Move) -> None:
+async def _finish(move: Move) -> None:
     """Drop the replication, close the source's tables to the organization, and state that it has arrived."""
     organization_id = move.organization_id
     await unsubscribe(move.target, organization_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from billing.db.migrator import migrate
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
-from billing.ops.organization_move import Side
+from billing.ops.move_sides import Side
 
 HOME, NORTH = "home", "north"
 

@@ -61,6 +61,7 @@ class Moving:
         self.moved_pause_s = 0.0
         self.others_pause_s = 0.0
         self.runs = 0
+        self.unprinted = 0
 
     async def run(self) -> list[str]:
         """Returns what does not hold; stops at the first cycle that finds something."""
@@ -109,7 +110,8 @@ class Moving:
         """The figures of the run."""
         record = self._bank.record
         return {
-            "moves": len(self.standstills),
+            "moves": len(self.standstills) + self.unprinted,
+            "moves_without_a_printed_standstill": self.unprinted,
             "runs_of_the_command": self.runs,
             "standstill_max_s": max(self.standstills, default=None),
             "pause_of_the_moved_max_s": round(self.moved_pause_s, 3),
@@ -202,9 +204,8 @@ class Moving:
             if flipped:
                 self.standstills.append(int(flipped[1]) / 1000)
             if self._mover.returncode == 0:
-                if len(self.standstills) < number:
-                    _print("a killed run had flipped and did not print its standstill")
-                    self.standstills.append(0.0)
+                if len(self.standstills) + self.unprinted < number:
+                    self.unprinted += 1  # a killed run had flipped
                 return
             if self._mover.returncode > 0:
                 _print(f"  move: {errors.decode().strip().splitlines()[-1:]}")

@@ -10,11 +10,12 @@ from billing.db.cells import open_database
 from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
 from billing.db.database import Database, DatabaseLimits
 from billing.db.move_states import MoveState, read_move
-from billing.db.move_tables import connect_admin, read_contents, read_moved_tables
+from billing.db.move_tables import Part, connect_admin, read_contents, read_moved_tables
 from billing.devserver.embedded import SUPERUSER
 from billing.ledger.service.balances import read_balances, snapshot_once
 from billing.ledger.service.seal_rows import seal_once
-from billing.ops.organization_move import MoveRefused, cancel_move, move_organization
+from billing.ops.move_sides import MoveIncomplete, MoveRefused
+from billing.ops.organization_move import cancel_move, move_organization
 from tests.builders import add_demo_hospital
 from tests.db.test_transaction_ids import use_up_numbers
 from tests.flow import PaymentFlow, assert_books_are_right, open_flow
@@ -118,7 +119,7 @@ async def test_move_that_finds_a_difference_is_refused_and_can_be_cancelled(clus
     await pay(await open_flow(home, hospital), "T1")
     await cancel_move(MOVED, source, target, report=ignore)
 
-    contents = await read_contents(north, await read_moved_tables(north), MOVED)
+    contents = await read_contents(north, await read_moved_tables(north), MOVED, Part(is_older=False, watermark=0))
     assert sum(content.rows for content in contents.values()) == 0
     assert await read_move(north, MOVED) is None
     await north.execute("DROP TRIGGER lose ON ledger_account; DROP FUNCTION lose()")
@@ -130,6 +131,20 @@ async def test_move_that_finds_a_difference_is_refused_and_can_be_cancelled(clus
         await cancel_move(MOVED, source, target, report=ignore)
     await home.close()
     await north.close()
+
+
+async def test_comparison_that_would_last_too_long_is_given_up_and_the_old_cell_goes_on(clusters: Clusters) -> None:
+    hospital = await add_demo_hospital(clusters.home.owner_url, organization=1)
+    source, target = clusters.sides
+
+    with pytest.raises(MoveIncomplete, match="--standstill"):
+        await move_organization(MOVED, source, target, report=ignore, standstill_max_s=0.01)
+
+    cells = await open_database(clusters.home.app_url, clusters.cells, limits=LIMITS)
+    assert await cells.list_organizations() == [MOVED]
+    await pay(await open_flow(cells, hospital), "T1")
+    await cells.close()
+    await move_organization(MOVED, source, target, report=ignore)
 
 
 async def test_move_is_refused_before_anything_changes(clusters: Clusters) -> None:
