@@ -77,13 +77,22 @@ async def test_receipts_of_the_desk_survive_a_hundred_cuts(browser: Browser, sit
     await take_until_cut(browser, site, day, long_rounds(100), seed=4)
 
 
-@pytest.mark.parametrize("cut", [Cut.UNANSWERED, Cut.IN_ANSWER])
+@pytest.mark.parametrize(
+    ("cut", "last_words"),
+    [
+        (Cut.UNANSWERED, b""),
+        (Cut.IN_ANSWER, b"200 OK\r\n"),
+        (Cut.IN_ANSWER, b"Content-Length: "),
+        (Cut.IN_ANSWER, b"\r\n\r"),
+        (Cut.IN_ANSWER, b"<"),
+    ],
+)
 async def test_press_without_an_answer_is_stated_until_the_next_one_is_answered(
-    browser: Browser, site: Site, day: DeskDay, cut: Cut
+    browser: Browser, site: Site, day: DeskDay, cut: Cut, last_words: bytes
 ) -> None:
     visit_id = await day.visit()
     async with CuttingGate(site.address, Random(7), share=1.0, cuts_max=100) as gate:
-        gate.kinds = [cut]
+        gate.kinds, gate.last_words = [cut], last_words
         window = await browser.new_context(viewport={"width": 1366, "height": 768}, locale="vi-VN")
         await window.add_cookies([{"name": "vienphi", "value": day.staff.cookie, "url": gate.address}])
         page = await window.new_page()

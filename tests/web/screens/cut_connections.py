@@ -45,6 +45,7 @@ class CuttingGate:
         self._random = random
         self.share = share
         self.kinds = list(Cut)
+        self.last_words = b""  # where an answer that has them is cut
         self._cuts_max = cuts_max
         self._tasks: set[asyncio.Task[None]] = set()
         self.cuts: Counter[Cut] = Counter()
@@ -115,7 +116,10 @@ class CuttingGate:
                 # Half of them in the head, which a browser may take for an empty answer.
                 head = answer.find(b"\r\n\r\n") + 3
                 end = self._random.choice([head, len(answer)])
-                writer.write(answer[: self._random.randrange(1, max(2, end))])
+                part = answer[: self._random.randrange(1, max(2, end))]
+                if self.last_words and self.last_words in answer:
+                    part = answer[: answer.index(self.last_words) + len(self.last_words)]
+                writer.write(part)
                 await writer.drain()
 
 

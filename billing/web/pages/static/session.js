@@ -32,7 +32,7 @@ document.addEventListener("htmx:beforeCleanupElement", ({ target }) => {
   for (const name of ["htmx:beforeRequest", "htmx:beforeOnLoad"]) target.addEventListener(name, drop);
 });
 // A form whose connection was cut has no answer: it is still in the page with its key, and is sent again by the next press.
-// Of an answer that was cut in its headers a browser makes an empty one without length: it must not replace the page.
+// Of an answer that was cut in its headers a browser makes an empty one: it must not replace the page.
 const noAnswer = (isMissing) => {
   const note = document.getElementById("no-answer");
   if (note) note.hidden = !isMissing;
@@ -41,7 +41,7 @@ const isForm = ({ requestConfig }) => requestConfig.verb !== "get";
 document.addEventListener("htmx:sendError", ({ detail }) => isForm(detail) && noAnswer(true));
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const { xhr, target } = event.detail;
-  if (xhr.status !== 204 && xhr.response === "" && xhr.getResponseHeader("Content-Length") === null) {
+  if (xhr.status !== 204 && xhr.response === "" && xhr.getResponseHeader("Content-Length") !== "0") {
     event.preventDefault();
     if (isForm(event.detail)) noAnswer(true);
   } else if (isForm(event.detail) || target.id === "work") noAnswer(false);
