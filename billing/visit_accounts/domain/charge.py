@@ -151,6 +151,11 @@ class Charge:
         return VersionGap(self.gap_since, self.missing_versions)
 
     @property
+    def name(self) -> str:
+        """The name of the service or drug; the id of the line where the hospital's system sent none."""
+        return str(self.document.get("name") or self.line)
+
+    @property
     def is_cancelled(self) -> bool:
         return self.state is ChargeState.CANCELLED
 

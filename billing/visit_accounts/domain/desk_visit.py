@@ -304,7 +304,7 @@ def _line(
     tickable = status in (LineStatus.DUE, LineStatus.REQUESTED, LineStatus.SECURED, LineStatus.LATER)
     return DeskLine(
         line=charge.line,
-        name=str(charge.document.get("name") or charge.line),
+        name=charge.name,
         quantity=str(charge.document.get("SO_LUONG", "")),
         status=status,
         is_ticked=is_ticked and tickable,

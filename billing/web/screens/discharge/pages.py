@@ -149,7 +149,7 @@ async def _page(
         visit_id=visit_id,
         bill=bill,
         returns=returns,
-        names={one.charge.line: one.charge.document["name"] for one in returns.lines},
+        names={one.charge.line: one.charge.name for one in returns.lines},
         clearance=clearance,
         statement=statement,
         no_costs=no_costs,
