@@ -3,6 +3,7 @@
 Handles letters only; `reference_code.py` defines the format of a reference code.
 """
 
+import re
 import unicodedata
 
 _D_STROKE = str.maketrans(dict(zip("ĐÐƉđðɖ", "DDDddd", strict=True)))
@@ -27,6 +28,20 @@ _WRITTEN_LETTERS = (
 )
 _NAME_MARKS = frozenset(" '’.,-()/&")
 _ASCII_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def remove_unseen(text: str) -> str:
+    """A text of others without control characters and marks of direction: it moves no text next to it.
+
+    Line breaks and tabs stay. Source: Unicode UAX #9, explicit directional formatting characters.
+    """
+    return _UNSEEN.sub("", text)
 
 
 def transliterate(text: str) -> str:

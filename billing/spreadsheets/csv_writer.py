@@ -1,11 +1,14 @@
 """Write rows as CSV for a spreadsheet: UTF-8 with a byte order mark, numbers as numbers, and no text as a formula.
 
-A text that begins like a formula gets an apostrophe in front. Source: OWASP, CSV Injection.
+A text that begins like a formula gets an apostrophe in front. Control characters and marks of direction are left out.
+Source: OWASP, CSV Injection.
 """
 
 import csv
 import io
 from collections.abc import Sequence
+
+from billing.core.text import remove_unseen
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -19,4 +22,7 @@ def write_csv(rows: Sequence[Sequence[str | int]]) -> bytes:
 
 
 def _safe(value: str | int) -> str | int:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = remove_unseen(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

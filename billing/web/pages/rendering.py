@@ -7,7 +7,9 @@ from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from billing.core.text import remove_unseen
 from billing.web.pages.static import static_address
 
 PAGE_POLICY = (
@@ -37,6 +39,16 @@ def html_response(
     )
 
 
+def without_unseen(value: Any) -> Any:
+    """A value of a template as it is written: a text without control characters and marks of direction.
+
+    Names, transfer texts and file names come from others; the template escapes their markup.
+    """
+    if isinstance(value, Markup):
+        return Markup(remove_unseen(value))  # noqa: S704 - it was markup before
+    return remove_unseen(value) if isinstance(value, str) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -46,6 +58,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=without_unseen,
     )
     environment.globals["static"] = static_address
     return environment

@@ -17,6 +17,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from billing.core.clock import VIETNAM
+from billing.web.pages.rendering import without_unseen
 from billing.web.pages.static import static_address
 from billing.web.screens.navigation import SHOWN, entries_of
 from billing.web.screens.session import address_of, current_or_none, language_of
@@ -156,6 +157,7 @@ def _environment(language: ScreenLanguage) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=without_unseen,
     )
     functions: dict[str, Callable[..., Any]] = {
         "static": static_address,
