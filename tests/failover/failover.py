@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -245,15 +245,13 @@ class FailoverRun:
     async def _seals(self) -> int:
         async with asyncio.timeout(_TIMEOUT_S):
             while True:
-                try:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     connection = await self._stock.connect()
-                except (OSError, asyncpg.PostgresError):
-                    await asyncio.sleep(0.2)
-                    continue
-                try:
-                    return int(await connection.fetchval("SELECT count(*) FROM seal"))
-                finally:
-                    await connection.close()
+                    try:
+                        return int(await connection.fetchval("SELECT count(*) FROM seal"))
+                    finally:
+                        connection.terminate()
+                await asyncio.sleep(0.2)
 
     async def _compare(self) -> None:
         """Compare the bank's record with the database."""
