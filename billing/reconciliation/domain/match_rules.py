@@ -20,7 +20,7 @@ _ONE = Dong(1)
 CUT_OFF = time(23, 0)
 """The default of `RuleSet.cut_off`. No bank and no provider publishes its own; each organization sets it."""
 
-CHUNK = 10_000
+CHUNK = 5_000
 """Statement lines that one transaction matches."""
 
 
