@@ -133,6 +133,7 @@ def report(assumed: Assumptions, measured: Measured, hospitals: int) -> list[str
             f"| {act.replace('_', ' ')} | {cost.service_ms:.2f} ms | {cost.postgres_ms:.2f} ms |"
             f" {_kib(wal)} | {_kib(sum(stored.values()) if stored else None)} |"
         )
+    lines += ["", f"Largest resident memory of the web process: {measured.service_mib:.0f} MiB."]
     lines += ["", f"| Needs | one hospital | {hospitals} hospitals |", "| --- | --- | --- |"]
     rows = (
         ("cores of web and worker in the busiest hour", one.service_cores, all_.service_cores),

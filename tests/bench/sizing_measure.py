@@ -5,9 +5,11 @@ visit. Processor time is counted, not elapsed time, so that other work on the ma
 one intent, one callback that comes alone, and the worker's seal and snapshot.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from random import Random
 from secrets import token_hex
 from typing import Any
@@ -57,6 +59,8 @@ class Cost:
 class Measured:
     """Costs by act, stored bytes by act and table, rows by act and table, WAL bytes by act; all for one of its kind.
 
+    `service_mib` is the largest resident memory of the web process (VmHWM).
+
     Acts: `visit` (without lines), `line` (of a visit), `payment`, `statement_line`, `pay_page`, `desk_page`.
     """
 
@@ -65,6 +69,7 @@ class Measured:
     rows: Mapping[str, Mapping[str, float]]
     wal_bytes: Mapping[str, float]
     bytes_per_row: Mapping[str, float]
+    service_mib: float
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -200,7 +205,13 @@ async def _measure(run: _Run, visits: int) -> Measured:
         rows=rows,
         wal_bytes=wal,
         bytes_per_row={name: stored[4].table_bytes[name] / number for name, number in held.items()},
+        service_mib=_peak_mib(run.served.process_id),
     )
+
+
+def _peak_mib(process_id: int) -> float:
+    status = Path(f"/proc/{process_id}/status").read_text("ascii")
+    return int(re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.M)[0]) / 1024
 
 
 def _split(acts: Mapping[str, Any]) -> dict[str, Any]:

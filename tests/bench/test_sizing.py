@@ -18,6 +18,7 @@ MEASURED = Measured(
     rows={},
     wal_bytes={"visit": 1024.0, "payment": 1024.0},
     bytes_per_row={"visit": 500.0},
+    service_mib=100.0,
 )
 # 100 visits of 10 lines and one payment each, all by transfer: 100 + 1,000 + 100 + 100 + 100 + 100 acts a day.
 ASSUMED = Assumptions(
@@ -77,4 +78,5 @@ def test_a_small_run_measures_every_act(tmp_path: Path) -> None:
     assert content["rows"]["statement_line"]["match"] == 1
     assert content["rows"]["line"]["invoice_line"] == pytest.approx(1)
     assert content["rows"]["visit"]["invoice"] == 1
+    assert content["service_mib"] > 10
     assert "| database after 10 years with retention, GiB |" in ran.stdout
