@@ -218,7 +218,7 @@ async def _pay(site: Site, code: Code, behaviour: Behaviour) -> tuple[float, flo
 
 async def _request_alive(site: Site, desk: Reader) -> None:
     while True:
-        async with desk.session.get("/desk/alive") as answer:
+        async with desk.session.get("/desk/alive?refresh") as answer:
             site.unexpected.update([f"{answer.status} alive"] if answer.status != 204 else [])
         await asyncio.sleep(_PING_S)
 
@@ -235,7 +235,7 @@ async def _show_code(site: Site, stack: AsyncExitStack, cashier: Person, number:
     async with session.post(f"{address}/code", data=form) as shown:
         page = await shown.text()
     assert _state(page) == "waiting", page[:2_000]
-    version = re.search(r"/desk/live\?version=(\d+)", page)
+    version = re.search(r"/desk/live\?[^\"]*version=(\d+)", page)
     assert version is not None
     intent = await site.intent(await site.newest_intent())
     anonymous = await stack.enter_async_context(_session(site))
@@ -243,7 +243,7 @@ async def _show_code(site: Site, stack: AsyncExitStack, cashier: Person, number:
         intent_id=intent["id"],
         desk=Reader(
             session,
-            events=f"/desk/live?version={version[1]}",
+            events=f"/desk/live?refresh&version={version[1]}",
             fragment=f"{address}/pay?state=waiting",
             unexpected=site.unexpected,
             headers={"HX-Request": "true"},

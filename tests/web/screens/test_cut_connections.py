@@ -106,3 +106,18 @@ async def test_no_receipt_is_lost_or_doubled_where_connections_are_cut(site: Sit
 @pytest.mark.slow
 async def test_no_receipt_is_lost_or_doubled_where_many_connections_are_cut(site: Site) -> None:
     await cut_connections(site, CUTS, seed=2)
+
+
+async def test_form_that_is_sent_while_it_still_runs_gets_the_first_result(site: Site) -> None:
+    desk_id = await add_desk(site)
+    async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
+        await DeskDay(site, staff, desk_id).open_shift(FLOAT)
+        visit_id = await order_visit(site.context)
+        fields = {"due": "100000", "method": "cash", "line": ["L1", "L2"]}
+
+        answers = await asyncio.gather(
+            *(staff.post(f"/desk/visits/{visit_id}/collect", key="pressed-again-0001", **fields) for _ in range(4))
+        )
+
+    assert [answer.status_code for answer in answers] == [303] * 4
+    assert len({answer.headers["Location"].partition("&")[0] for answer in answers}) == 1
