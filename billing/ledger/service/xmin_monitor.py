@@ -26,23 +26,30 @@ class XminMonitor:
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._looks: deque[tuple[float, int]] = deque()  # time, and the id that would have been assigned next
+        # For each cell: time, and the id that would have been assigned next.
+        self._looks: list[deque[tuple[float, int]]] = [deque() for _ in database.cells]
 
     async def look(self) -> float:
-        """The age now, in seconds, at most one interval too high; 0 if no transaction is writing.
+        """The age now, of all cells the largest, in seconds, at most one interval too high; 0 if nothing is written.
 
         Transactions that had begun before an earlier read are over once the watermark has reached the id of that read.
         The first read limits the reported age.
         """
-        async with self._database.system_transaction() as reader:
+        ages = [
+            await self._look_at(cell, looks) for cell, looks in zip(self._database.cells, self._looks, strict=True)
+        ]
+        return max(ages)
+
+    async def _look_at(self, cell: Database, looks: deque[tuple[float, int]]) -> float:
+        async with cell.system_transaction() as reader:
             watermark, following = await read_numbers(reader)
         now = self._clock()
-        self._looks.append((now, following))
-        while len(self._looks) > 1 and self._looks[1][1] <= watermark:
-            self._looks.popleft()
-        if len(self._looks) > _LOOKS_MAX:
-            del self._looks[1]
-        return now - self._looks[0][0]
+        looks.append((now, following))
+        while len(looks) > 1 and looks[1][1] <= watermark:
+            looks.popleft()
+        if len(looks) > _LOOKS_MAX:
+            del looks[1]
+        return now - looks[0][0]
 
     async def watch(self, note: Callable[[float], None]) -> None:
         """Report the age every few seconds until cancelled; a failed read reports nothing."""
