@@ -17,9 +17,8 @@ from typing import TypeVar
 import asyncpg
 import structlog
 
-from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
-from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
+from billing.db.connection_errors import DatabaseBusy, DatabaseUnavailable, OrganizationMoved
 from billing.db.database import Database, DatabaseLimits, LockClass, ReadTransaction, Transaction
 from billing.db.single_reads import SingleReads
 from billing.db.tenant_setting import check_organization
@@ -31,6 +30,7 @@ CELLS = "(cells)"
 """Ends the application name of a session that checks the cell; a move refuses while others are connected."""
 
 _REFRESHED_S = 2.0
+_READING_MAX_S = 1.0
 _MOVING_MAX_S = 3.0
 """How long a transaction waits for an organization that is moving; the move stands still for one second at most."""
 _AGAIN_S = 0.01
@@ -109,17 +109,22 @@ class CellDatabase(Database):
 
     async def close(self) -> None:
         """Close every cell."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
         await asyncio.gather(*(cell.close() for cell in self._cells_by_name.values()))
 
     async def list_organizations(self) -> list[OrganizationId]:
         """The ids of the organizations of all cells, by number; those of a cell that does not answer as last read."""
-        await self._refresh()
+        await self._refreshed()
         return sorted(self._names)
 
     async def name_of(self, organization_id: OrganizationId) -> str:
         """The name of the cell that serves an organization; an unknown one belongs to the home cell."""
         if monotonic() - self._read_at > _REFRESHED_S:
-            await self._refresh()
+            self._refresh()  # nobody waits: a cell that does not answer delays its own organizations only
+            if organization_id not in self._names:
+                await self._refreshed()
         name = self._names.get(organization_id, HOME)
         if not name:
             raise DatabaseBusy("two cells state that they serve this organization; nothing was written")
@@ -218,11 +223,22 @@ class CellDatabase(Database):
             positions.setdefault(await self.name_of(organization_id), []).append(position)
         return positions
 
-    async def _refresh(self) -> None:
-        """Read the map; concurrent callers wait for one reading."""
+    async def read_map(self) -> None:
+        """Read the map for the first time. Raises DatabaseUnavailable where a cell does not answer."""
+        await self._refresh()
+        if len(self._listings) < len(self._cells_by_name):
+            missing = sorted(set(self._cells_by_name) - set(self._listings))
+            raise DatabaseUnavailable(f"cells do not answer: {', '.join(missing)}")
+
+    async def _refreshed(self) -> None:
+        """Wait for a new map; after a second the last one is used."""
+        await asyncio.wait({self._refresh()}, timeout=_READING_MAX_S)
+
+    def _refresh(self) -> "asyncio.Future[None]":
+        """Read the map; concurrent callers share one reading."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self._read())
-        await asyncio.shield(self._reading)
+        return self._reading
 
     async def _read(self) -> None:
         results = await asyncio.gather(
@@ -231,8 +247,8 @@ class CellDatabase(Database):
         for name, result in zip(self._cells_by_name, results, strict=True):
             if isinstance(result, CellListing):
                 self._listings[name] = result
-            elif isinstance(result, Unavailable):
-                log.warning("cell_not_read", cell=name, error=result.code)
+            elif isinstance(result, Exception):
+                log.warning("cell_not_read", cell=name, error=type(result).__name__)
             else:
                 raise result
         # An organization that no statement has was between two of them: cells are not read at one time.
@@ -279,5 +295,9 @@ async def open_database(
             await each.close()
         raise
     database = CellDatabase(opened)
-    await database.list_organizations()
+    try:
+        await database.read_map()
+    except BaseException:
+        await database.close()
+        raise
     return database

@@ -141,6 +141,22 @@ async def test_transaction_waits_for_an_organization_that_moves_and_others_do_no
     assert await asyncio.gather(*waiting) == ["Bệnh viện 1"] * len(waiting)
 
 
+async def test_cell_that_does_not_answer_delays_no_other(cells: CellDatabase, north: DatabaseAddress) -> None:
+    """The map is read again while the table of the north is locked; the home cell is used meanwhile."""
+    connection = await asyncpg.connect(north.superuser_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE organization_move")
+        cells._read_at = 0.0
+
+        async with cells.transaction(FIRST) as tx:
+            assert await tx.fetchval(_NAME, FIRST) == "Bệnh viện 1"
+
+        assert cells._reading is not None
+        assert not cells._reading.done()
+        assert await cells.list_organizations() == [FIRST, SECOND]
+    await connection.close()
+
+
 async def test_move_waits_for_a_transaction_that_is_open(cells: CellDatabase, database: DatabaseAddress) -> None:
     connection = await asyncpg.connect(database.owner_url)
     async with cells.transaction(FIRST):

@@ -1,5 +1,6 @@
 """A move of one organization between two clusters, without load: complete, compared, reversible until its flip."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -14,6 +15,7 @@ from billing.db.move_tables import Part, connect_admin, read_contents, read_move
 from billing.devserver.embedded import SUPERUSER
 from billing.ledger.service.balances import read_balances, snapshot_once
 from billing.ledger.service.seal_rows import seal_once
+from billing.ops import organization_move
 from billing.ops.move_sides import MoveIncomplete, MoveRefused
 from billing.ops.organization_move import cancel_move, move_organization
 from tests.builders import add_demo_hospital
@@ -133,12 +135,21 @@ async def test_move_that_finds_a_difference_is_refused_and_can_be_cancelled(clus
     await north.close()
 
 
-async def test_comparison_that_would_last_too_long_is_given_up_and_the_old_cell_goes_on(clusters: Clusters) -> None:
+async def test_comparison_that_would_last_too_long_is_given_up_and_the_old_cell_goes_on(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hospital = await add_demo_hospital(clusters.home.owner_url, organization=1)
     source, target = clusters.sides
 
-    with pytest.raises(MoveIncomplete, match="--standstill"):
-        await move_organization(MOVED, source, target, report=ignore, standstill_max_s=0.01)
+    async def never_end(*_: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(organization_move, "_compare_newer", never_end)
+        patch.setattr(organization_move, "_OVERRUN_PAUSE_S", 0.0)
+        with pytest.raises(MoveIncomplete, match="--standstill"):
+            await move_organization(MOVED, source, target, report=ignore, standstill_max_s=1.0)
 
     cells = await open_database(clusters.home.app_url, clusters.cells, limits=LIMITS)
     assert await cells.list_organizations() == [MOVED]

@@ -35,9 +35,7 @@ class XminMonitor:
         Transactions that had begun before an earlier read are over once the watermark has reached the id of that read.
         The first read limits the reported age.
         """
-        ages = [
-            await self._look_at(cell, looks) for cell, looks in zip(self._database.cells, self._looks, strict=True)
-        ]
+        ages = [await self._look_at(cell, looks) for cell, looks in zip(self._database.cells, self._looks, strict=True)]
         return max(ages)
 
     async def _look_at(self, cell: Database, looks: deque[tuple[float, int]]) -> float:
