@@ -11,6 +11,7 @@ from tests.web.screens.test_manual_confirmations import with_circuit
 from tests.web.site import Site
 
 __all__ = ["day", "page", "window"]
+_TYPED = "Object.keys(sessionStorage).filter((key) => key.startsWith('desk:')).length"
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -36,3 +37,16 @@ async def test_desk_without_internet_states_it_goes_on_and_catches_up(page: Page
     [after] = await site.as_owner("SELECT count(*) AS receipts FROM receipt")
     assert (before["receipts"], after["receipts"]) == (1, 2)
     await assert_books_are_right(site.context.database)
+
+
+async def test_what_was_typed_is_gone_after_the_sign_out(page: Page, site: Site, day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await page.goto(f"{site.address}/desk/visits/{visit_id}")
+    await page.locator("#given").press_sequentially("150000", delay=130)
+    assert await page.evaluate(_TYPED) == 1
+
+    await page.goto(f"{site.address}/my/sessions")
+    await page.locator("form[action='/sign-out'] button").click()
+    await page.wait_for_url("**/sign-in**")
+
+    assert await page.evaluate(_TYPED) == 0

@@ -202,14 +202,13 @@ document.addEventListener("click", ({ target }) => {
   }
 });
 
-// What was typed survives a reload while the server is away; a receipt and the sign-out remove it.
+// What was typed survives a reload while the server is away; a receipt and the sign-out (session.js) remove it.
 const place = () => `desk:${location.pathname}`;
 document.addEventListener("input", ({ target }) => {
   if (target.form?.id !== "pay-form" || !target.id) return;
   const fields = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
   sessionStorage.setItem(place(), JSON.stringify({ ...fields, [target.id]: target.value, at: Date.now() }));
 });
-document.addEventListener("submit", ({ target }) => target.action?.endsWith("/sign-out") && sessionStorage.clear());
 function restore() {
   if ($("pay")?.dataset.state === "issued") sessionStorage.removeItem(place());
   const { at, ...fields } = JSON.parse(sessionStorage.getItem(place()) ?? "{}");

@@ -46,3 +46,5 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
     if (isForm(event.detail)) noAnswer(true);
   } else if (isForm(event.detail) || target.id === "work") noAnswer(false);
 });
+// What was typed at the desk (desk.js) is gone with the sign-out, which stands on other pages.
+document.addEventListener("submit", ({ target }) => target.getAttribute("action") === "/sign-out" && sessionStorage.clear());
