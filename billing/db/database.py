@@ -39,6 +39,7 @@ class LockClass(IntEnum):
     IMPORT = 4
     MATCHING = 5
     CELL = 6
+    PAYOUT = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

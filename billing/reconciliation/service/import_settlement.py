@@ -33,6 +33,7 @@ from billing.reconciliation.store.imports import NewImport, add_import, find_act
 from billing.reconciliation.store.settlements import (
     add_payouts,
     add_settlement_lines,
+    lock_payouts,
     read_payout_numbers,
     set_paid_out,
     set_payout_numbers,
@@ -158,6 +159,7 @@ class _Import:
                 read = await asyncio.to_thread(_read, self.account, file, spool)
                 new_lines = await self._stage(spool, read)
                 async with self._transaction() as tx:
+                    await lock_payouts(tx)
                     await activate(tx, self.context, self.new.id, "settlement_imported", self.actor)
                     numbers = await read_payout_numbers(tx, self.account.id, read.paid_out_days)
                     if numbers:

@@ -38,6 +38,7 @@ from billing.reconciliation.store.matches import (
 )
 from billing.reconciliation.store.matching_items import read_posted_amounts
 from billing.reconciliation.store.matching_settlements import ReportMatches, match_settlement_lines
+from billing.reconciliation.store.settlements import lock_payouts
 from billing.reconciliation.store.stored_matches import StoredMatch, end_matches
 
 _ITEM_AGE = timedelta(days=70)
@@ -109,6 +110,7 @@ async def write_decided(
             await complete_transfer(
                 tx, context, RefundId(each.candidate.item_id), each.line.bank_reference, actor=stamp.actor
             )
+    await _lock_payouts(tx, [each.candidate for each in decided])
     payments = [each.candidate.item_id for each in decided if each.candidate.item_kind is ItemKind.PAYMENT]
     declared = await lock_against_declaration(tx, payments)
     decided = [each for each in decided if each.candidate.item_id not in declared]
@@ -147,6 +149,21 @@ async def write_decided(
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
     await add_items(tx, items)
     return {each.line.id for each in decided}
+
+
+async def _lock_payouts(tx: Transaction, candidates: Sequence[Candidate]) -> None:
+    """Let no report add lines to these payouts. Raises MatchChanged where one has since their amounts were read."""
+    gross = {
+        (each.item_kind, each.item_id): each.expected + each.fee
+        for each in candidates
+        if each.item_kind is ItemKind.PAYOUT
+    }
+    if not gross:
+        return
+    await lock_payouts(tx)
+    stated = await read_posted_amounts(tx, list(gross))
+    if {key: item.expected + item.fee for key, item in stated.items()} != gross:
+        raise MatchChanged("a report has changed a payout of these lines meanwhile; repeat the request")
 
 
 async def match_received(
@@ -222,6 +239,8 @@ async def confirm_matches(
     for each in unposted:
         if each.item_kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(each.item_id), each.bank_reference, actor=stamp.actor)
+    if any(each.item_kind is ItemKind.PAYOUT for each in unposted):
+        await lock_payouts(tx)
     await lock_against_declaration(tx, [each.item_id for each in unposted if each.item_kind is ItemKind.PAYMENT])
     amounts = await read_posted_amounts(tx, [(each.item_kind, each.item_id) for each in unposted])
     expected: list[UnpostedMatch] = []

@@ -24,6 +24,7 @@ from billing.reconciliation.store.declared_duplicates import lock_against_declar
 from billing.reconciliation.store.matches import NewItem, NewMatch, RunStamp, add_items, add_matches
 from billing.reconciliation.store.matching_items import BankItem, read_posted_amounts
 from billing.reconciliation.store.open_lines import read_open_lines_of_ids
+from billing.reconciliation.store.settlements import lock_payouts
 from billing.reconciliation.store.stored_matches import end_matches, lock_waiting_matches, read_items
 
 ITEMS_MAX = 100
@@ -75,6 +76,8 @@ async def write_manual_match(tx: Transaction, context: PaymentContext, new: Manu
     for kind, item_id in sorted(new.items):
         if kind is ItemKind.REFUND:
             await complete_transfer(tx, context, RefundId(item_id), line.bank_reference, actor=actor)
+    if any(kind is ItemKind.PAYOUT for kind, _ in new.items):
+        await lock_payouts(tx)
     await lock_against_declaration(tx, [item_id for kind, item_id in new.items if kind is ItemKind.PAYMENT])
     found = await read_posted_amounts(tx, new.items)
     missing = [item_id for kind, item_id in new.items if (kind, item_id) not in found]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from billing.core.ids import ProviderAccountId
 from billing.db.arrays import columns
-from billing.db.database import Transaction
+from billing.db.database import LockClass, Transaction
 from billing.reconciliation.domain.file_import import ImportId, KeyedSettlementLine
 
 _ADD_LINES = """
@@ -30,6 +30,19 @@ async def add_settlement_lines(
     given = [list(column) for column in zip(*lines, strict=True)]
     tag = await tx.execute(_ADD_LINES, tx.organization_id, import_id, account_id, ids, *given)
     return int(tag.rpartition(" ")[2])
+
+
+_LOCK_PAYOUTS = """
+    SELECT pg_advisory_xact_lock($1::int, $2::int)
+"""
+
+
+async def lock_payouts(tx: Transaction) -> None:
+    """Let no report add lines to a payout while one is posted, until the transaction ends; amounts are read after it.
+
+    A lock of the organization: the app role may not lock rows of `payout`, which it never updates.
+    """
+    await tx.execute(_LOCK_PAYOUTS, LockClass.PAYOUT, tx.organization_id)
 
 
 # Lines of a day go to its last payout, or to a further one where the bank has shown that. Days whose lines go to the
