@@ -101,3 +101,21 @@ async def test_clerk_imports_matches_decides_and_closes_the_day(site: Site, page
     await page.get_by_role("button", name="Khóa sổ").click()
     await expect(page.locator("main")).to_contain_text("Ngày đã khóa.")
     assert complaints == []
+
+
+@pytest.mark.parametrize("width", [1366, 1100])
+async def test_the_menu_of_further_pages_is_not_cut_off(
+    site: Site, page: Page, complaints: Complaints, width: int
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 768})
+    await page.goto(f"{site.address}/finance")
+    await page.locator("nav summary").click()
+    last = page.locator("nav details a").last
+    await expect(last).to_be_visible()
+    assert await last.evaluate(
+        "link => { const box = link.getBoundingClientRect();"
+        " return link.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)) }"
+    )
+    lock = page.locator("#lock")
+    assert await lock.evaluate("button => button.getBoundingClientRect().right <= innerWidth")
+    assert complaints == []
