@@ -44,18 +44,22 @@ log = structlog.get_logger(__name__)
 class CellListing:
     """What one cell states: the organizations that it serves, and those that it will serve once they have left theirs.
 
-    `ready` names the cell that each of the latter comes from, `arrived` the one that a served organization came from.
+    `ready` names the cell that each of the latter comes from, `arrived` the one that a served organization came from,
+    `left` the one that serves an organization that has left.
     """
 
     served: frozenset[OrganizationId]
     ready: Mapping[OrganizationId, str]
     arrived: Mapping[OrganizationId, str]
+    left: Mapping[OrganizationId, str]
 
 
 _LISTING = """
     SELECT present AS id, move.state, move.other_cell
     FROM vienphi_organizations() AS present
     LEFT JOIN organization_move AS move ON move.organization_id = present
+    UNION ALL
+    SELECT organization_id, state, other_cell FROM organization_move WHERE state = 'left'
 """
 
 
@@ -63,18 +67,19 @@ async def read_listing(cell: Database) -> CellListing:
     """What one cell states now. Raises Unavailable."""
     async with cell.system_transaction() as reader:
         rows = await reader.fetch(_LISTING)
-    sources = {
+    others = {
         state: {OrganizationId(row["id"]): str(row["other_cell"]) for row in rows if row["state"] == state}
-        for state in ("ready", "arrived")
+        for state in ("ready", "arrived", "left")
     }
-    served = frozenset(OrganizationId(row["id"]) for row in rows if row["state"] != "ready")
-    return CellListing(served, sources["ready"], sources["arrived"])
+    served = frozenset(OrganizationId(row["id"]) for row in rows if row["state"] not in ("ready", "left"))
+    return CellListing(served, others["ready"], others["arrived"], others["left"])
 
 
 def map_cells(listings: Mapping[str, CellListing]) -> dict[OrganizationId, str]:
-    """The cell of each organization. One that two cells serve is in none: nobody may write it.
+    """The cell of each organization; "" where nobody may use it.
 
-    An organization that is `ready` counts once the cell that it comes from does not serve it any more.
+    That is one that two cells serve, and one that is `ready` while the cell that it comes from does not state that it
+    has left, or has not been read.
     One that has arrived has left the cell that it came from, also where the statement of that cell is older.
     """
     found: dict[OrganizationId, list[str]] = {}
@@ -85,8 +90,9 @@ def map_cells(listings: Mapping[str, CellListing]) -> dict[OrganizationId, str]:
                 found.setdefault(organization_id, []).append(name)
     for name, listing in listings.items():
         for organization_id, source in listing.ready.items():
-            if organization_id not in found and source in listings:
-                found[organization_id] = [name]
+            if organization_id not in found:
+                has_left = source in listings and listings[source].left.get(organization_id) == name
+                found[organization_id] = [name] if has_left else []
     for organization_id, names in found.items():
         if len(names) > 1:
             log.error("organization_in_two_cells", organization=organization_id, cells=names)
@@ -127,7 +133,7 @@ class CellDatabase(Database):
                 await self._refreshed()
         name = self._names.get(organization_id, HOME)
         if not name:
-            raise DatabaseBusy("two cells state that they serve this organization; nothing was written")
+            raise DatabaseBusy("no cell alone states that it serves this organization; nothing was written")
         return name
 
     @asynccontextmanager

@@ -119,6 +119,18 @@ async def drop_slot(connection: AdminConnection, organization_id: OrganizationId
     await connection.fetch(_DROP_SLOTS, replication_name(organization_id))
 
 
+_LOG_SETTINGS = {
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_min_duration_sample": "-1",
+    "log_transaction_sample_rate": "0",
+}
+_LOG_NO_STATEMENT = "; ".join(f"SET {name} = '{value}'" for name, value in _LOG_SETTINGS.items())
+_LOG_AS_BEFORE = "; ".join(f"RESET {name}" for name in _LOG_SETTINGS)
+"""For a statement with a password in it, which the server's log shall not show, also where it fails."""
+
+
 async def subscribe(connection: AdminConnection, organization_id: OrganizationId, source_url: str) -> None:
     """Copy the published rows into the target and follow the source."""
     name = replication_name(organization_id)
@@ -126,7 +138,13 @@ async def subscribe(connection: AdminConnection, organization_id: OrganizationId
     if connection.get_server_version().major >= RUN_AS_OWNER_SINCE:
         options += ", run_as_owner = true"
     quoted = source_url.replace("'", "''")
-    await connection.execute(f"CREATE SUBSCRIPTION {name} CONNECTION '{quoted}' PUBLICATION {name} WITH ({options})")
+    await connection.execute(_LOG_NO_STATEMENT)
+    try:
+        await connection.execute(
+            f"CREATE SUBSCRIPTION {name} CONNECTION '{quoted}' PUBLICATION {name} WITH ({options})"
+        )
+    finally:
+        await connection.execute(_LOG_AS_BEFORE)
 
 
 async def unsubscribe(connection: AdminConnection, organization_id: OrganizationId) -> None:
@@ -251,12 +269,14 @@ async def close_tables(
 
 _WITHOUT_CELLS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), 'unnamed') AS name FROM pg_stat_activity
-    WHERE datname = current_database() AND usename = 'vienphi_app'
+    WHERE datname = current_database()
+        AND usename IN ('vienphi_app', (SELECT relowner::regrole::text FROM pg_class
+            WHERE oid = 'public.organization'::regclass))
         AND application_name NOT LIKE '%(cells)' AND application_name <> 'vienphi-notify'
     ORDER BY name
 """
 
 
 async def find_sessions_without_cells(connection: AdminConnection) -> list[str]:
-    """Names of connected programs that do not check the cell of an organization."""
+    """Names of connected programs of the app role and of the owner that do not check the cell of an organization."""
     return [row["name"] for row in await connection.fetch(_WITHOUT_CELLS)]

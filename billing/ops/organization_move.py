@@ -13,6 +13,7 @@ from time import monotonic
 from billing.core.ids import OrganizationId
 from billing.db.move_states import (
     MoveState,
+    StoredMove,
     add_move,
     change_move,
     close_tables,
@@ -129,9 +130,9 @@ async def cancel_move(organization_id: OrganizationId, source: Side, target: Sid
         stored = await read_move(move.source, organization_id)
         if stored is not None and stored.state is MoveState.LEFT:
             raise MoveRefused(f"the organization is already served by {stored.other_cell}")
-        arriving = await read_move(move.target, organization_id)
-        if arriving is not None and arriving.state is MoveState.ARRIVED:
-            raise MoveRefused(f"the organization is served by {target.cell}")
+        if stored is None or stored != StoredMove(MoveState.LEAVING, target.cell):
+            raise MoveRefused(f"the organization is not moving from {source.cell} to {target.cell}")
+        arriving = await _read_arriving(move)
         await unsubscribe(move.target, organization_id)
         await unpublish(move.source, organization_id)
         await drop_slot(move.source, organization_id)
@@ -159,30 +160,43 @@ async def _check(move: Move) -> None:
     for side, connection in zip(move.sides, (move.source, move.target), strict=True):
         names = await find_sessions_without_cells(connection)
         if names:
-            raise MoveRefused(
-                f"programs without the setting cells are connected to {side.cell}: {', '.join(names)}; restart them"
-            )
+            raise _without_cells(side, names)
+
+
+def _without_cells(side: Side, names: Sequence[str]) -> MoveRefused:
+    return MoveRefused(
+        f"programs without the setting cells are connected to {side.cell}: {', '.join(names)}; restart them"
+    )
+
+
+async def _read_arriving(move: Move) -> StoredMove | None:
+    """The state in the target, None where it has none. Raises MoveRefused for that of another or an ended move."""
+    source, target = move.sides
+    arriving = await read_move(move.target, move.organization_id)
+    if arriving is not None and (
+        arriving.other_cell != source.cell or arriving.state not in (MoveState.ARRIVING, MoveState.READY)
+    ):
+        raise MoveRefused(f"{target.cell} states {arriving.state} with {arriving.other_cell}")
+    return arriving
 
 
 async def _begin(move: Move) -> None:
     """State the move in both cells, make the partitions, and subscribe."""
     source, target = move.sides
     organization_id = move.organization_id
+    arriving = await _read_arriving(move)
+    found = [] if arriving is not None else await find_rows(move.target, move.tables, organization_id)
+    if found:
+        raise MoveRefused(f"{target.cell} has rows of the organization: {', '.join(found[:5])}")
     stored = await read_move(move.source, organization_id)
     if stored is None:
         await add_move(move.source, organization_id, MoveState.LEAVING, other_cell=target.cell)
     elif stored.state is MoveState.ARRIVED:
         await change_move(move.source, organization_id, MoveState.LEAVING, other_cell=target.cell)
-    elif stored != (leaving := type(stored)(MoveState.LEAVING, target.cell)):
+    elif stored != (leaving := StoredMove(MoveState.LEAVING, target.cell)):
         raise MoveRefused(f"{source.cell} states {stored.state} with {stored.other_cell}, not {leaving.state}")
-    arriving = await read_move(move.target, organization_id)
     if arriving is None:
-        found = await find_rows(move.target, move.tables, organization_id)
-        if found:
-            raise MoveRefused(f"{target.cell} has rows of the organization: {', '.join(found[:5])}")
         await add_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)
-    elif arriving.other_cell != source.cell or arriving.state not in (MoveState.ARRIVING, MoveState.READY):
-        raise MoveRefused(f"{target.cell} states {arriving.state} with {arriving.other_cell}")
     else:
         await change_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)
     missing = await read_partitions(move.source) - await read_partitions(move.target)
@@ -224,10 +238,13 @@ async def _stand_still(move: Move, standstill_max_s: float) -> MoveResult:
     newer = Part(is_older=False, watermark=watermark)
     await compare(move, newer)
     overruns = 0
+    without_cells: Sequence[str] = ()
     for _ in range(_ATTEMPTS_MAX):
         started = monotonic()
         is_locked = await lock_organization(move.holder, organization_id, wait_ms=_LOCK_WAIT_MS)
-        if is_locked and await catch_up(move, standstill_max_s / 2):
+        # A program without cells does not wait for the lock: what it wrote after the comparison would be lost.
+        without_cells = await find_sessions_without_cells(move.holder) if is_locked else []
+        if is_locked and not without_cells and await catch_up(move, standstill_max_s / 2):
             try:
                 async with asyncio.timeout(standstill_max_s - (monotonic() - started)):
                     rows = await _compare_newer(move, newer)
@@ -241,6 +258,8 @@ async def _stand_still(move: Move, standstill_max_s: float) -> MoveResult:
                 f"the comparison takes longer than {standstill_max_s:g} s; allow more with --standstill, or cancel"
             )
         await asyncio.sleep(_PAUSE_S if not overruns else _OVERRUN_PAUSE_S)
+    if without_cells:
+        raise _without_cells(move.sides[0], without_cells)
     raise MoveIncomplete("transactions of the organization last too long, or the target does not catch up; repeat")
 
 
@@ -293,6 +312,10 @@ async def _flip(move: Move, started: float) -> MoveResult:
 async def _finish(move: Move) -> None:
     """Drop the replication, close the source's tables to the organization, and state that it has arrived."""
     organization_id = move.organization_id
+    arriving = await read_move(move.target, organization_id)
+    if arriving is None or arriving.state is MoveState.ARRIVING:
+        # Only where the target has lost its last commits; the source has every row.
+        raise MoveRefused(f"{move.sides[0].cell} has left the organization, and {move.sides[1].cell} does not have it")
     await unsubscribe(move.target, organization_id)
     await unpublish(move.source, organization_id)
     for _ in range(_ATTEMPTS_MAX):
@@ -301,7 +324,6 @@ async def _finish(move: Move) -> None:
         await asyncio.sleep(_PAUSE_S)
     else:
         raise MoveIncomplete("tables of the source are in use all the time; repeat the command")
-    arriving = await read_move(move.target, organization_id)
-    if arriving is not None and arriving.state is MoveState.READY:
+    if arriving.state is MoveState.READY:
         await change_move(move.target, organization_id, MoveState.ARRIVED, other_cell=move.sides[0].cell)
     move.report("arrived")

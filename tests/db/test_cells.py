@@ -183,10 +183,12 @@ def test_map_follows_a_move_in_every_state() -> None:
     def cell_of(home: CellListing, north: CellListing) -> str | None:
         return map_cells({HOME: home, NORTH: north}).get(FIRST)
 
-    empty = CellListing(nothing, {}, {})
-    assert cell_of(CellListing(one, {}, {}), empty) == HOME
-    assert cell_of(CellListing(one, {}, {}), CellListing(nothing, {FIRST: HOME}, {})) == HOME
-    assert cell_of(empty, CellListing(nothing, {FIRST: HOME}, {})) == NORTH
-    assert cell_of(CellListing(one, {}, {}), CellListing(one, {}, {FIRST: HOME})) == NORTH  # the first is older
-    assert cell_of(CellListing(one, {}, {}), CellListing(one, {}, {})) == ""
-    assert map_cells({NORTH: CellListing(nothing, {FIRST: HOME}, {})}) == {}  # home has not been read yet
+    empty, serving = CellListing(nothing, {}, {}, {}), CellListing(one, {}, {}, {})
+    left, ready = CellListing(nothing, {}, {}, {FIRST: NORTH}), CellListing(nothing, {FIRST: HOME}, {}, {})
+    assert cell_of(serving, empty) == HOME
+    assert cell_of(serving, ready) == HOME
+    assert cell_of(left, ready) == NORTH
+    assert cell_of(serving, CellListing(one, {}, {FIRST: HOME}, {})) == NORTH  # the first is older
+    assert cell_of(serving, serving) == ""
+    assert cell_of(empty, ready) == ""  # home was read before it had the organization: it may still serve it
+    assert map_cells({NORTH: ready}) == {FIRST: ""}  # home has not been read yet

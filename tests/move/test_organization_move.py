@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,7 +12,7 @@ from billing.core.ids import OrganizationId
 from billing.db.cells import open_database
 from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
 from billing.db.database import Database, DatabaseLimits
-from billing.db.move_states import MoveState, read_move
+from billing.db.move_states import MoveState, read_move, subscribe
 from billing.db.move_tables import Part, connect_admin, read_contents, read_moved_tables
 from billing.devserver.embedded import SUPERUSER
 from billing.ledger.service.balances import read_balances, snapshot_once
@@ -76,6 +78,23 @@ async def test_organization_moves_with_every_row_and_goes_on_in_its_new_cell(clu
         await database.close()
     again = await move_organization(MOVED, *clusters.sides, report=ignore)
     assert again.standstill_s is None
+    await assert_no_way_back(clusters)
+
+
+async def assert_no_way_back(clusters: Clusters) -> None:
+    """A move back and its cancellation change nothing, while the old cell still has its rows."""
+    home, north = clusters.sides
+    with pytest.raises(MoveRefused, match="home states left"):
+        await move_organization(MOVED, north, home, report=ignore)
+    with pytest.raises(MoveRefused, match="not moving"):
+        await cancel_move(MOVED, north, home, report=ignore)
+    for side, state in ((home, MoveState.LEFT), (north, MoveState.ARRIVED)):
+        connection = await connect_admin(side.url)
+        stored = await read_move(connection, MOVED)
+        assert stored is not None
+        assert stored.state is state
+        assert await connection.fetchval("SELECT count(*) FROM payment WHERE organization_id = 1") >= 2
+        await connection.close()
 
 
 async def test_old_cell_refuses_an_organization_that_has_left_to_every_role(clusters: Clusters) -> None:
@@ -179,3 +198,43 @@ async def test_move_is_refused_before_anything_changes(clusters: Clusters) -> No
     for connection in (home, admin):
         assert await connection.fetch("SELECT FROM organization_move") == []
         await connection.close()
+
+
+async def test_program_without_cells_that_comes_later_ends_the_move_without_a_flip(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner's too: it would write in the old cell while both are compared, and its rows would be lost."""
+    monkeypatch.setattr(organization_move, "_ATTEMPTS_MAX", 3)
+    await add_demo_hospital(clusters.home.owner_url, organization=1)
+    source, target = clusters.sides
+    for url in (clusters.home.app_url, clusters.home.owner_url):
+        opening: list[asyncio.Task[asyncpg.Connection[asyncpg.Record]]] = []
+
+        async def connect(url: str = url) -> "asyncpg.Connection[asyncpg.Record]":
+            return await asyncpg.connect(url)
+
+        def report(line: str, opening: list[asyncio.Task[Any]] = opening, connect: Any = connect) -> None:
+            if line.startswith("copying"):
+                opening.append(asyncio.create_task(connect()))
+
+        with pytest.raises(MoveRefused, match="without the setting cells"):
+            await move_organization(MOVED, source, target, report=report)
+        assert len(opening) == 1
+        await (await opening[0]).close()
+    await move_organization(MOVED, source, target, report=ignore)
+
+
+async def test_log_of_the_target_shows_no_password_of_the_source(clusters: Clusters) -> None:
+    """Also where the subscription fails, which the server logs with its statement otherwise."""
+    north = await connect_admin(clusters.sides[1].url)
+    server = await north.fetchval("SELECT pg_backend_pid()")
+
+    with pytest.raises(asyncpg.PostgresError):
+        await subscribe(north, MOVED, "postgresql://postgres:secret-word@127.0.0.1:1/vienphi")
+    with pytest.raises(asyncpg.PostgresError):
+        await north.execute("SELECT logged_again")
+
+    logged = await asyncio.to_thread(Path(f"/proc/{server}/fd/2").read_text)
+    assert "logged_again" in logged
+    assert "secret-word" not in logged
+    await north.close()
