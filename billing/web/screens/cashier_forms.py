@@ -4,11 +4,9 @@ Each form has a key that was made with it: a second press returns the first resu
 its reason and what was typed. Source: docs/ux.md, Cashier.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from time import monotonic
 from uuid import UUID
 
 from aiohttp import web
@@ -19,7 +17,7 @@ from billing.checkout.service.intents import find_intent, open_intent
 from billing.core.errors import BillingError, InvalidValue, NotFound
 from billing.core.ids import DepositRequestId, IntentId, InvoiceId, ReceiptId, VisitId
 from billing.core.money import Dong, dong
-from billing.db.idempotency import IdempotentRequest, RequestStillRunning
+from billing.db.idempotency import IdempotentRequest
 from billing.visit_accounts.domain.desk_collection import CardPayment, DeskCollection, DeskResult
 from billing.visit_accounts.service.desk_collections import collect_for_visit
 from billing.visit_accounts.service.desk_screens import put_away, request_for_code, show_code
@@ -53,8 +51,6 @@ class AmountNeeded(InvalidValue):
     code = "amount_needed"
 
 
-_FIRST_PRESS_S = 3.0
-_PAUSE_S = 0.1
 _ADVANCE_PATHS = ("/advance", "/standing-code")
 
 
@@ -256,7 +252,7 @@ async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoi
         facility_codes=caller.facility_codes,
     )
     try:
-        page = await _result(do, sent)
+        page = await do(sent)
     except BillingError as error:
         status = problem_of(error).status
         if status not in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE):
@@ -277,18 +273,6 @@ async def _answer(request: web.Request, do: Callable[[_Sent], Awaitable[PageChoi
     if is_fragment(request):
         return await render_visit(request, visit_id, page, push=True)
     return see_other(request, _address(visit_id, page.choice.issued, is_again=page.is_again))
-
-
-async def _result(do: Callable[[_Sent], Awaitable[PageChoice]], sent: _Sent) -> PageChoice:
-    """The result of a form. While the first press still runs, as after a cut connection, its result is waited for."""
-    ends_at = monotonic() + _FIRST_PRESS_S
-    while True:
-        try:
-            return await do(sent)
-        except RequestStillRunning:
-            if monotonic() > ends_at:
-                raise
-        await asyncio.sleep(_PAUSE_S)
 
 
 def _address(visit_id: VisitId, receipt_id: ReceiptId | None, *, is_again: bool) -> str:

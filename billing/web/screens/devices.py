@@ -21,7 +21,7 @@ from billing.organizations.service.api_keys import Caller, NotAuthenticated
 from billing.web.app_state import LOG_FIELDS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler
-from billing.web.screens.forms import Form, FormError, read_form
+from billing.web.screens.forms import Form, FormError, answer_of_first_press, read_form
 from billing.web.screens.refusals import error_text, refusal
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.session import is_https, require_own_origin
@@ -70,7 +70,7 @@ def device_handler(handler: DeviceHandler, right: Right) -> Handler:
                 require_own_origin(request)
             device.caller.require(right)
             request[LOG_FIELDS]["organization"] = device.organization_id
-            return await handler(request, device)
+            return await answer_of_first_press(request, lambda same: handler(same, device))
         except NotAuthenticated:
             return see_other(request, DEVICE)
         except Exception as error:  # noqa: BLE001 - each error becomes a page; what is unforeseen is logged there

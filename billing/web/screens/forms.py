@@ -1,5 +1,6 @@
 """Forms of the screens: fields as text, the idempotency key of the form, and the errors shown above it."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from billing.core.errors import BillingError, InvalidValue
 from billing.db.idempotency import IdempotentRequest, RequestStillRunning
+from billing.web.operation import Handler
 from billing.web.posted_forms import read_posted
 from billing.web.problems import problem_of
 from billing.web.screens.refusals import error_text
@@ -23,6 +25,8 @@ _OWN_FIELDS = (CSRF_FIELD, KEY_FIELD)
 _DONG = re.compile(r"[0-9]{1,3}(?:[. ]?[0-9]{3})*|[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _TEXT_MAX = 10_000
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.5)
+_WAITS = web.RequestKey("waits_for_first_press", bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,24 @@ def idempotent_request(request: web.Request, form: Form) -> IdempotentRequest:
     )
 
 
+async def answer_of_first_press(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The answer of a handler. While the first press of its form still runs, as after a cut connection, for up to 3 s,
+    the handler is called again: it then finds the stored result.
+    """
+    request[_WAITS] = True
+    for pause_s in _PAUSES_S:
+        try:
+            return await handler(request)
+        except RequestStillRunning:
+            await asyncio.sleep(pause_s)
+    request[_WAITS] = False
+    return await handler(request)
+
+
 def form_errors(request: web.Request, error: BillingError) -> list[FormError]:
-    """The summary above a form that is shown again."""
+    """The summary above a form that is shown again. Raises RequestStillRunning where its result is waited for."""
+    if isinstance(error, RequestStillRunning) and request.get(_WAITS, False):
+        raise error
     return [FormError(error.field or "", error_text(request, error))]
 
 

@@ -13,6 +13,7 @@ from billing.web.app_state import SCREEN_PATHS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
 from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
+from billing.web.screens.forms import answer_of_first_press
 from billing.web.screens.navigation import NAVIGATION, bar_of
 from billing.web.screens.prints.public import PUBLIC_RECEIPTS
 from billing.web.screens.refusals import refusal
@@ -83,7 +84,7 @@ def _guarded(route: Route) -> Handler:
                 raise NotPermitted("this belongs to the organization; your account works at some facilities")
             if "facility_code" in request.match_info:
                 session.caller.require_facility(request.match_info["facility_code"])
-            return await route.handler(request)
+            return await answer_of_first_press(request, route.handler)
         except Exception as error:  # noqa: BLE001 - each error becomes a page; what is unforeseen is logged there
             return refusal(request, error)
 

@@ -18,8 +18,11 @@ from tests.visit_accounts.ordered import order_visit
 from tests.web.cash_day import send
 from tests.web.screens.cut_connections import Cashier, Cut, CuttingGate, Taken
 from tests.web.screens.desk_day import DeskDay
+from tests.web.screens.live import live_visit
+from tests.web.screens.morning import FLOAT as NOTES
+from tests.web.screens.morning import staffed
 from tests.web.site import Site
-from tests.web.staff import add_desk, signed_in
+from tests.web.staff import add_desk, location, signed_in
 
 CASHIERS = 3
 LINES = 6
@@ -121,3 +124,23 @@ async def test_form_that_is_sent_while_it_still_runs_gets_the_first_result(site:
 
     assert [answer.status_code for answer in answers] == [303] * 4
     assert len({answer.headers["Location"].partition("&")[0] for answer in answers}) == 1
+
+
+async def test_forms_of_shift_refund_and_discharge_that_still_run_get_the_first_result(site: Site) -> None:
+    async with staffed(site) as morning:
+
+        async def press(path: str, **fields: str) -> set[str]:
+            presses = (morning.cashier.post(path, key="pressed-again-0001", **fields) for _ in range(4))
+            return {location(answer) for answer in await asyncio.gather(*presses)}
+
+        opened = await press("/shift", issued_float="100000", **NOTES)
+        refunded, billed = await live_visit(morning), await live_visit(morning, "LK26-104290", state="performed")
+        await refunded.collect("XML3-1", "XML3-2", "XML3-3", "XML2-1")
+        refund = f"/desk/visits/{refunded.id}/refund"
+        requested = await press(refund, line="XML3-3", reason="Người bệnh không làm", room="Phòng xét nghiệm: KTV Lan")
+        await billed.advance(200_000)
+        closed = await press(f"/desk/visits/{billed.id}/discharge")
+
+    assert len(opened) == 1
+    assert requested == {f"{refund}?requested=20000"}
+    assert closed == {f"/desk/visits/{billed.id}/discharge?closed"}
