@@ -84,27 +84,29 @@ _ARE_UNCONTESTED = """
 """
 
 # `rank`: an equal code first, then the nearest day. The window is a day before the item, for two sides of midnight.
-# A transfer that a person confirmed (method `transfer`) has no row in bank_reference. A payment may have several rows
-# under one reference: DISTINCT.
+# A transfer that a person confirmed (method `transfer`) has no row in bank_reference. A payment has a row
+# for each event under the reference, also of another channel: the best one counts, and its money is on its own account.
 _WITH_REFERENCE = """
     , fitting AS (
-        SELECT found.line_id, found.bank_account_id, found.booked_on, found.amount, found.is_tentative, found.item_id,
-            found.expected, found.clearing_subject,
-            (CASE WHEN found.has_code THEN 0 ELSE 100 END) + abs(found.booked_on - found.day) AS rank
-        FROM (
-            SELECT DISTINCT incoming.id AS line_id, incoming.bank_account_id, incoming.booked_on, incoming.amount,
-                incoming.is_tentative, used.item_id, used.expected, used.clearing_subject, used.day, used.codes,
-                used.codes && incoming.codes AS has_code
+        SELECT found.* FROM (
+            SELECT DISTINCT ON (incoming.id, used.item_id) incoming.id AS line_id, incoming.bank_account_id,
+                incoming.booked_on, incoming.amount, incoming.is_tentative, used.item_id, used.expected,
+                used.clearing_subject, ranked.rank
             FROM incoming
             CROSS JOIN LATERAL (
-                SELECT used.payment_id AS item_id, used.amount AS expected,
-                    used.provider_account_id AS clearing_subject, used.booked_on AS day, used.codes
+                SELECT used.payment_id AS item_id, payment.amount AS expected,
+                    payment.provider_account_id AS clearing_subject, used.booked_on AS day, used.codes
                 FROM bank_reference AS used
+                JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id
                 WHERE used.organization_id = $1 AND used.account_id = incoming.bank_account_id
                     AND used.movement = 'received' AND used.reference = incoming.reference
                     AND abs(used.amount - incoming.amount) <= $3::bigint
                     AND incoming.booked_on - used.booked_on BETWEEN -1 AND $4::int
-                    AND (used.codes = '{}' OR incoming.codes = '{}' OR used.codes && incoming.codes)
+                    AND (incoming.codes = '{}' OR used.codes && incoming.codes OR used.codes = '{}' AND NOT EXISTS (
+                        SELECT FROM bank_reference AS coded WHERE coded.organization_id = $1
+                            AND coded.account_id = used.account_id AND coded.movement = used.movement
+                            AND coded.reference = used.reference AND coded.payment_id = used.payment_id
+                            AND coded.codes <> '{}' AND NOT coded.codes && incoming.codes))
                 UNION ALL
                 SELECT payment.id, payment.amount, payment.bank_account_id,
                     (payment.occurred_at AT TIME ZONE interval '7 hours')::date, ARRAY[]::text[]
@@ -117,6 +119,9 @@ _WITH_REFERENCE = """
                         BETWEEN -1 AND $4
                 OFFSET 0
             ) AS used
+            CROSS JOIN LATERAL (SELECT (CASE WHEN used.codes && incoming.codes THEN 0 ELSE 100 END)
+                + abs(incoming.booked_on - used.day) AS rank) AS ranked
+            ORDER BY incoming.id, used.item_id, ranked.rank
         ) AS found
         WHERE NOT EXISTS (SELECT FROM declared_duplicate AS declared WHERE declared.organization_id = $1
             AND declared.payment_id = found.item_id)

@@ -21,9 +21,12 @@ _PLAIN = re.compile(r"[ -~]*[1-9][ -~]*")
 # `item_kind || ''`: an expression, so that the items of a match are read by its id. While the table is new, the planner
 # would read all items of a kind for each line, which is quadratic in a run.
 # A transfer that a person confirmed (method `transfer`) has no row in bank_reference.
+# An item has a row for each event under the reference, also of another channel. The best one counts; the money of the
+# item is on the account of the payment, or of the first event of an outflow.
 # `rank`: an equal code first, then the nearest day. The window is a day before the item, for two sides of midnight.
 _BY_REFERENCE = """
-    SELECT incoming.line_id, fitting.item_kind, fitting.item_id, fitting.expected, fitting.clearing_subject,
+    SELECT DISTINCT ON (incoming.line_id, fitting.item_kind, fitting.item_id) incoming.line_id, fitting.item_kind,
+        fitting.item_id, fitting.expected, fitting.clearing_subject,
         (CASE WHEN fitting.codes && incoming.codes THEN 0 ELSE 100 END) + abs(incoming.booked_on - fitting.day) AS rank,
         waiting.match_id
     FROM (
@@ -37,9 +40,17 @@ _BY_REFERENCE = """
                 ELSE 'refund' END AS item_kind,
             coalesce(refund.id, used.payment_id) AS item_id,
             CASE WHEN used.movement = 'received' THEN used.amount ELSE -used.amount END AS expected,
-            CASE WHEN refund.ended_by IS NULL THEN used.provider_account_id ELSE refund.bank_account_id END
-                AS clearing_subject, used.booked_on AS day, used.codes
+            CASE WHEN used.movement = 'received' THEN payment.provider_account_id
+                WHEN refund.ended_by IS NOT NULL THEN refund.bank_account_id
+                ELSE (
+                    SELECT own.provider_account_id FROM bank_reference AS own
+                    WHERE own.organization_id = $1 AND own.account_id = used.account_id AND own.movement = used.movement
+                        AND own.reference = used.reference AND own.payment_id = used.payment_id
+                    ORDER BY own.number LIMIT 1) END AS clearing_subject,
+            used.booked_on AS day, used.codes
         FROM bank_reference AS used
+        LEFT JOIN payment ON used.movement = 'received' AND payment.organization_id = $1
+            AND payment.id = used.payment_id
         LEFT JOIN refund ON used.movement <> 'received' AND refund.organization_id = $1
             AND refund.outflow_id = used.payment_id
         WHERE used.organization_id = $1 AND used.account_id = incoming.bank_account_id
@@ -47,7 +58,11 @@ _BY_REFERENCE = """
                 ELSE ARRAY['refunded', 'reversed'] END)
             AND used.reference = incoming.reference AND abs(used.amount - abs(incoming.amount)) <= $9
             AND incoming.booked_on - used.booked_on BETWEEN -1 AND $10
-            AND (used.codes = '{}' OR incoming.codes = '{}' OR used.codes && incoming.codes)
+            AND (incoming.codes = '{}' OR used.codes && incoming.codes OR used.codes = '{}' AND NOT EXISTS (
+                SELECT FROM bank_reference AS coded WHERE coded.organization_id = $1
+                    AND coded.account_id = used.account_id AND coded.movement = used.movement
+                    AND coded.reference = used.reference AND coded.payment_id = used.payment_id
+                    AND coded.codes <> '{}' AND NOT coded.codes && incoming.codes))
             AND NOT EXISTS (SELECT FROM declared_duplicate AS declared WHERE declared.organization_id = $1
                 AND declared.payment_id = used.payment_id)
         UNION
@@ -73,6 +88,7 @@ _BY_REFERENCE = """
         OFFSET 0
     ) AS own ON true
     WHERE own.is_at_bank IS NULL
+    ORDER BY incoming.line_id, fitting.item_kind, fitting.item_id, rank
 """
 
 
