@@ -26,7 +26,8 @@ from billing.payments.service.context import PaymentContext
 class Measures:
     """What was measured at a time. Ages in seconds, money in đồng; an age is 0 where nothing waits.
 
-    `organizations` is how many were measured, `failed` how many could not be.
+    `organizations` is how many were measured, `failed` how many could not be; `cells_unchecked` is the number of cells
+    without any check of their backups.
     """
 
     measured_at: datetime
@@ -44,6 +45,7 @@ class Measures:
     unsealed_age_s: float
     slots: Sequence[ReplicationSlot]
     backups: Sequence[BackupCheck]
+    cells_unchecked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +77,13 @@ async def measure_installation(
     now = context.clock()
     slots: list[ReplicationSlot] = []
     backups: list[BackupCheck] = []
+    cells_unchecked = 0
     for cell in context.database.cells:
         async with cell.system_transaction() as reader:
             slots += await read_slots(reader)
-            backups += await read_backup_checks(reader)
+            checks = await read_backup_checks(reader)
+        backups += checks
+        cells_unchecked += not checks
     queues = [each.queues for each in measured]
     return Measures(
         measured_at=now,
@@ -95,7 +100,8 @@ async def measure_installation(
         dead_letters=sum(each.dead_letters for each in queues),
         unsealed_age_s=_age(now, (each.unsealed_since for each in queues)),
         slots=_worst_slots(slots),
-        backups=_oldest_checks(backups),
+        backups=_worst_checks(backups),
+        cells_unchecked=cells_unchecked,
     )
 
 
@@ -111,12 +117,24 @@ def _worst_slots(slots: Iterable[ReplicationSlot]) -> Sequence[ReplicationSlot]:
     return list(worst.values())
 
 
-def _oldest_checks(checks: Iterable[BackupCheck]) -> Sequence[BackupCheck]:
-    """One check for each server of barman; a cell has a server of its own."""
-    oldest: dict[str, BackupCheck] = {}
-    for check in sorted(checks, key=lambda each: each.checked_at):
-        oldest.setdefault(check.server, check)
-    return list(oldest.values())
+def _worst_checks(checks: Iterable[BackupCheck]) -> Sequence[BackupCheck]:
+    """One check for each name of a server: the servers of several cells may have the same name on their machines."""
+    worst: dict[str, BackupCheck] = {}
+    for check in checks:
+        other = worst.get(check.server, check)
+        worst[check.server] = BackupCheck(
+            server=check.server,
+            checked_at=min(check.checked_at, other.checked_at),
+            problems=max(check.problems, other.problems),
+            backup_ended_at=_earlier(check.backup_ended_at, other.backup_ended_at),
+            drilled_at=_earlier(check.drilled_at, other.drilled_at),
+        )
+    return list(worst.values())
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two times; None, which stands for never, is the earliest."""
+    return None if one is None or other is None else min(one, other)
 
 
 def _age(now: datetime, times: Iterable[datetime | None]) -> float:

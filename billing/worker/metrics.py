@@ -45,21 +45,21 @@ class _LoopMetrics(Collector):
     def __init__(self, loops: Sequence[Loop], clock: Clock) -> None:
         self._loops = loops
         self._clock = clock
+        self._started_at = clock()
 
     def collect(self) -> Iterable[Metric]:
         done = CounterMetricFamily("vienphi_worker_work_total", "Work done by loop", labels=("loop",))
         failures = GaugeMetricFamily("vienphi_worker_failures", "Failed runs of a loop in a row", labels=("loop",))
         success = GaugeMetricFamily(
             "vienphi_worker_success_age_seconds",
-            "Time since a loop last ended a run without a failure",
+            "Time since a loop last ended a run without a failure, or since the start",
             labels=("loop",),
         )
         now = self._clock()
         for loop in self._loops:
             done.add_metric((loop.name,), loop.done)
             failures.add_metric((loop.name,), loop.failures)
-            if loop.last_success_at is not None:
-                success.add_metric((loop.name,), (now - loop.last_success_at).total_seconds())
+            success.add_metric((loop.name,), (now - (loop.last_success_at or self._started_at)).total_seconds())
         yield from (done, failures, success)
 
 
@@ -128,6 +128,8 @@ def _backups(found: Measures | None, clock: Clock) -> Iterable[Metric]:
         )
     ]
     problems = GaugeMetricFamily("vienphi_backup_problems", "Problems of the last check", labels=("server",))
+    unchecked = () if found is None else [found.cells_unchecked]
+    yield _gauge("vienphi_backup_cells_unchecked", "Cells whose backups were never checked", unchecked)
     for check in found.backups if found else ():
         for family, at in zip(families, (check.backup_ended_at, check.drilled_at, check.checked_at), strict=True):
             if at is not None:

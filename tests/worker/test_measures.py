@@ -1,6 +1,6 @@
 """Measures of the installation: queues, money and seals of every organization, summed without their names."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from billing.ops import measures
 from billing.ops.measure_rows import BackupCheck, OrganizationQueues, ReplicationSlot, record_backup_check
+from billing.worker.loops import Loop, TickResult
 from billing.worker.measuring import Measuring
 from billing.worker.metrics import WorkerMetrics
 from tests.builders import add_demo_hospital
@@ -104,6 +105,42 @@ async def test_age_of_the_backup_grows_where_no_check_runs(polling_flow: Polling
     assert 'vienphi_backup_age_seconds{server="vienphi"} 14400.0' in text
     assert 'vienphi_backup_drill_age_seconds{server="vienphi"} 3600.0' in text
     assert 'vienphi_backup_problems{server="vienphi"} 2.0' in text
+
+
+def test_checks_of_the_same_name_in_several_cells_are_one_with_the_worst_state() -> None:
+    """The check that ran last found a problem and an older backup."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    good = BackupCheck(server="vienphi", checked_at=at, problems=0, backup_ended_at=at, drilled_at=at)
+    bad = BackupCheck(
+        server="vienphi", checked_at=at + hour, problems=2, backup_ended_at=at - 90 * hour, drilled_at=None
+    )
+
+    assert measures._worst_checks([good, bad]) == [
+        BackupCheck(server="vienphi", checked_at=at, problems=2, backup_ended_at=at - 90 * hour, drilled_at=None)
+    ]
+
+
+async def test_cell_whose_backups_were_never_checked_is_counted(polling_flow: PollingFlow) -> None:
+    """Another cell's check does not stand for it."""
+    assert (await measured(polling_flow)).cells_unchecked == 1
+    now = polling_flow.clock()
+    check = BackupCheck(server="vienphi", checked_at=now, problems=0, backup_ended_at=now, drilled_at=now)
+    async with polling_flow.context.database.system_transaction(writing=True) as reader:
+        await record_backup_check(reader, check)
+
+    assert (await measured(polling_flow)).cells_unchecked == 0
+
+
+async def test_loop_whose_first_run_never_ends_has_an_age(polling_flow: PollingFlow) -> None:
+    async def hang() -> TickResult:
+        raise AssertionError("it is not run here")
+
+    metrics = metrics_of(polling_flow)
+    metrics.observe([Loop("seal", 5.0, hang)], dict)
+    polling_flow.clock.turn(minutes=20)
+
+    assert 'vienphi_worker_success_age_seconds{loop="seal"} 1200.0' in metrics.write().decode()
 
 
 def test_slots_of_the_same_name_in_several_cells_are_one_with_the_worst_state() -> None:
