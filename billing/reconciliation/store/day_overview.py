@@ -119,14 +119,14 @@ async def read_last_import(tx: Transaction, day: date, bank_account_ids: Sequenc
     return None if row is None else read_row(LastImport, row)
 
 
+# The rows that `work_list.py` lists as decided on the day: without what was reverted or only proposed.
 _DECIDED = """
-    SELECT count(DISTINCT decision.exception_id) FROM exception_decision AS decision
-    WHERE decision.organization_id = $1 AND decision.acting_for IS NOT NULL AND decision.recorded_at >= $2
-        AND decision.recorded_at < $3
+    SELECT count(*) FROM exception_case AS one
+    WHERE one.organization_id = $1 AND one.state = 'closed' AND one.changed_at >= $2 AND one.changed_at < $3
 """
 
 
 async def count_decided(tx: Transaction, day: date) -> int:
-    """Exceptions that persons decided on a day."""
+    """Exceptions that were closed on a day and still are."""
     found: int = await tx.fetchval(_DECIDED, tx.organization_id, day_begins(day), day_ends(day))
     return found

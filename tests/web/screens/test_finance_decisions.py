@@ -132,8 +132,10 @@ async def test_reader_sees_no_button_and_may_send_no_form(site: Site) -> None:
         page = await auditor.page("/finance/reconciliation")
         exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
         answer = await auditor.post(f"/finance/exceptions/{exception_id}/decide", action="no_action", reason="không")
+        closing = await auditor.page("/finance/days")
 
     assert forms_of(page, "/decide") == []
+    assert "Giao các khoản còn lại" not in closing
     assert answer.status_code == 403
 
 
@@ -195,12 +197,17 @@ async def test_decided_transactions_are_listed_on_the_day_of_their_decision(site
     exception_id = re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page)[0]
     await clerk.post(f"/finance/exceptions/{exception_id}/decide", action="no_action", version="1", reason="đã trả")
 
+    others = [each for each in re.findall(r"/finance/exceptions/([0-9a-f-]{36})", page) if each != exception_id]
+    await clerk.post(f"/finance/exceptions/{others[0]}/decide", action="no_action", version="1", reason="đã trả")
+    await clerk.post(f"/finance/exceptions/{others[0]}/revert", version="2")
+
     today = await clerk.page("/finance/exceptions?state=closed")
     decided = await clerk.page("/finance/reconciliation?view=decided")
     before = await clerk.page("/finance/reconciliation?view=decided&day=2026-01-05")
 
     assert exception_id in today
     assert exception_id in decided
+    assert "Đã quyết định trong ngày 1" in text_of(decided)
     assert "Phạm Minh Đức đã quyết định lúc" in text_of(decided)
     assert exception_id not in before
 
@@ -256,3 +263,33 @@ async def test_two_lines_of_one_payment_are_joined_on_the_form(site: Site, clerk
         "SELECT count(*) AS lines, sum(amount) AS amount FROM match_item WHERE is_live AND item_kind = 'statement_line'"
     )
     assert (match["lines"], match["amount"]) == (2, owed)
+
+
+async def test_difference_that_waits_for_a_second_person_is_not_called_accepted(site: Site, clerk: Staff) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    [payment] = (await site.read("/v1/payments"))["items"]
+    short = Line(
+        amount=payment["amount"] - 10_000,
+        text=f"{intent['reference_code']} VIEN PHI",
+        reference=payment["bank_reference"],
+        day=business_date(site.context.clock()),
+    )
+    content = statement_csv(short, account=site.hospital.settings.account_number)
+    imported = await site.client.post("/v1/bank-statements?file_name=sao-ke.csv", content=content, headers=BYTES)
+    await match_and_detect(site, imported.json()["file"]["id"])
+    [exception_id] = set(re.findall(r"/finance/exceptions/([0-9a-f-]{36})", await clerk.page("/finance/exceptions")))
+
+    answer = await clerk.post(
+        f"/finance/exceptions/{exception_id}/decide",
+        action="accept_difference",
+        version="1",
+        reason="ngân hàng trừ phí",
+        back="/finance/reconciliation",
+    )
+    notice = text_of(await clerk.page(location(answer)))
+    history = text_of(await clerk.page(f"/finance/exceptions/{exception_id}"))
+
+    assert "đã đề nghị, chờ người thứ hai duyệt" in notice
+    assert "Đã quyết định trong ngày 0" in notice
+    assert "Phạm Minh Đức đề nghị người thứ hai duyệt" in history

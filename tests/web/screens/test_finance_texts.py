@@ -1,10 +1,13 @@
 """Every word of an enumeration that a page of finance shows has a text."""
 
+import ast
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 
 import pytest
 
+import billing
 from billing.core.actor import ActorKind
 from billing.ledger.domain.accounts import AccountRole, EntryKind
 from billing.organizations.domain.approval import ApprovalKind, ApprovalState
@@ -64,10 +67,34 @@ _BOOKED_BY_LINES = {ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE}
         ("method", ("provider", "cash", "card", "transfer")),
         ("weekday", [str(number) for number in range(1, 8)]),
         ("item_reason", ("amount", "code", "similar_code", "reference", "similar_reference", "day")),
-        ("event", ("opened", "assigned", "commented", *(f"decided_{each}" for each in DecisionAction))),
+        ("event", ("opened", "assigned", "commented", "proposed", *(f"decided_{each}" for each in DecisionAction))),
     ],
 )
 def test_every_word_has_a_text(section: str, words: Iterable[str] | type[StrEnum]) -> None:
     texts = catalogue(ScreenLanguage.VIETNAMESE)
 
     assert [str(word) for word in words if f"finance.{section}.{word}" not in texts] == []
+
+
+def _noted_actions() -> set[str]:
+    """The actions that calls of `note` name by a string, and those of messages of a hospital's system."""
+    calls = (
+        call
+        for path in Path(billing.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "note"
+    )
+    named = {call.args[3].value for call in calls if len(call.args) > 3 and isinstance(call.args[3], ast.Constant)}
+    return {str(each) for each in named} | {
+        "visit_opened",
+        "visit_header_changed",
+        "charges_changed",
+        "charge_cancelled",
+    }
+
+
+def test_every_action_of_the_log_has_a_text() -> None:
+    texts, actions = catalogue(ScreenLanguage.VIETNAMESE), _noted_actions()
+
+    assert len(actions) > 50
+    assert [each for each in sorted(actions) if f"finance.act.{each}" not in texts] == []

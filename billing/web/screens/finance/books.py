@@ -41,6 +41,8 @@ from billing.web.screens.texts import find_text
 
 _PAGE_SIZE = 50
 _LINES = 100
+_OVERRIDDEN = "overridden"
+"""What actions end with that state which obstacle of a discharge a person overrode; all have one text."""
 
 
 async def get_journal(request: web.Request) -> web.Response:
@@ -73,6 +75,8 @@ async def get_journal(request: web.Request) -> web.Response:
 def _sentence(request: web.Request, action: str) -> str:
     """What was done, in the language of the session; an action without a text by its own name."""
     kind, _, state = action.rpartition("_")
+    if state == _OVERRIDDEN:
+        action = _OVERRIDDEN
     if kind in set(ApprovalKind):
         proposal = find_text(language_of(request), f"finance.approvals.kind.{kind}")
         decided = find_text(language_of(request), f"finance.journal.{state}")

@@ -33,7 +33,7 @@ from billing.reconciliation.service.exceptions import (
 from billing.reconciliation.service.work_list import count_work, find_work, list_work
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.finance.last_decision import find_last_decision, is_revertible, standing_decision
+from billing.web.screens.finance.last_decision import find_last_decision, is_proposed, is_revertible, standing_decision
 from billing.web.screens.finance.params import (
     back_of,
     form_day,
@@ -166,7 +166,7 @@ def _events(details: ExceptionDetails) -> Iterator[Event]:
     for comment in details.comments:
         yield Event(at=comment.written_at, key="commented", person=comment.person, text=comment.text)
     for decision in details.decisions:
-        key = f"decided_{decision.action}"
+        key = "proposed" if is_proposed(decision) else f"decided_{decision.action}"
         yield Event(at=decision.recorded_at, key=key, person=decision.person, text=decision.reason)
 
 

@@ -18,7 +18,10 @@ _FINAL = frozenset({DecisionAction.BOOK_PAYMENT, DecisionAction.OPEN_TRACE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastDecision:
-    """The latest decision of an exception: what, how much in đồng, when; and the version that a reversal names."""
+    """The latest decision of an exception: what, how much in đồng, when; and the version that a reversal names.
+
+    `is_proposed`: it has no effect until a second person approves it.
+    """
 
     exception_id: UUID
     action: DecisionAction
@@ -26,6 +29,7 @@ class LastDecision:
     version: int
     recorded_at: datetime
     is_revertible: bool
+    is_proposed: bool
 
 
 def standing_decision(decisions: tuple[Decision, ...]) -> Decision | None:
@@ -39,6 +43,11 @@ def standing_decision(decisions: tuple[Decision, ...]) -> Decision | None:
 def is_revertible(decision: Decision | None) -> bool:
     """Whether the page offers to revert it; the service decides whether its day is still open."""
     return decision is not None and decision.action not in _FINAL
+
+
+def is_proposed(decision: Decision) -> bool:
+    """Whether a second person has to approve it first."""
+    return decision.approval_id is not None and not decision.is_closing
 
 
 async def find_last_decision(request: web.Request, exception_id: UUID | None) -> LastDecision | None:
@@ -59,4 +68,5 @@ async def find_last_decision(request: web.Request, exception_id: UUID | None) ->
         version=found.exception.version,
         recorded_at=decision.recorded_at,
         is_revertible=is_revertible(decision),
+        is_proposed=is_proposed(decision),
     )
