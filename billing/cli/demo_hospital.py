@@ -6,11 +6,16 @@ from datetime import timedelta
 
 from billing.cli.demo_day import FACILITY
 from billing.cli.demo_staff import add_desks, add_staff
-from billing.core.actor import Role
+from billing.core.actor import Actor, Role
 from billing.core.ids import OrganizationId
 from billing.db.context import Context, Ids, utc_now
 from billing.db.database import Database
+from billing.organizations.domain.cash_setting import CashSetting
+from billing.organizations.service.desks import set_cash_settings
 from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
+from billing.payments.service.context import PaymentContext
+from billing.visit_accounts.service.card_batches import NewTerminal, add_card_terminal
+from billing.visit_accounts.service.safe import list_bank_accounts
 from providers.addresses import AddressRules
 from providers.sandbox.message import SandboxSettings
 
@@ -70,11 +75,27 @@ async def set_up_hospital(
         await database.close()
 
 
-async def add_screens(owner_url: str) -> None:
-    """Add the desks of the hospital, and a person with an account for each role."""
+async def add_screens(owner_url: str) -> str:
+    """Add desks and a person with an account for each role; returns the key of the kiosk."""
     database = await Database.open(owner_url)
     try:
         await add_staff(database, HOSPITAL)
-        await add_desks(Context(database=database), HOSPITAL, FACILITY)
+        context = Context(database=database)
+        await add_desks(context, HOSPITAL, FACILITY)
+        # The count is blind, as in the guides.
+        setting = CashSetting(rounding_step=1, hides_expected_cash=True, confirms_offline=False)
+        await set_cash_settings(context, HOSPITAL, facility_code=FACILITY, setting=setting, actor=Actor.system())
+        return await Setup(database, utc_now, Ids(utc_now)).add_key(
+            HOSPITAL, person_name="Máy lấy số", name="kiosk", facility_codes=[FACILITY]
+        )
     finally:
         await database.close()
+
+
+async def add_terminal(context: PaymentContext) -> None:
+    """Add a card terminal at the hospital."""
+    [bank_account] = await list_bank_accounts(context, HOSPITAL)
+    terminal = NewTerminal(
+        facility_code=FACILITY, name="POS 1", terminal_number="POS-0001", bank_account_id=bank_account.id
+    )
+    await add_card_terminal(context, HOSPITAL, terminal, actor=Actor.system())

@@ -22,7 +22,14 @@ import httpx
 
 from billing.app import open_service
 from billing.cli.demo_day import Morning
-from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, add_screens, sandbox_settings, set_up_hospital
+from billing.cli.demo_hospital import (
+    ACCOUNT,
+    CALLBACK_PATH,
+    add_screens,
+    add_terminal,
+    sandbox_settings,
+    set_up_hospital,
+)
 from billing.cli.demo_staff import PASSWORD, PIN, STAFF
 from billing.core.actor import Role
 from billing.core.errors import BillingError
@@ -66,6 +73,7 @@ _MESSAGES = {
         "screens": "Màn hình của nhân viên: mở địa chỉ này và đăng nhập (mật khẩu {password}, PIN {pin}):",
         "page": "Trang của người bệnh, mã {code}, {amount}:",
         "docs": "Tài liệu API, với khóa {key}:",
+        "device": "Máy lấy số và bảng gọi số: mở địa chỉ này, dán khóa {key}\n   {address}/device",
         "fresh": "Dữ liệu mới mỗi lần chạy và mất khi dừng. Chỉ máy này mở được. Dừng: Ctrl-C.",
         "stopped": "Đã dừng.",
     },
@@ -75,6 +83,7 @@ _MESSAGES = {
         "screens": "The screens of the staff: open this address and sign in (password {password}, PIN {pin}):",
         "page": "The patient's page, code {code}, {amount}:",
         "docs": "The API, with the key {key}:",
+        "device": "The kiosk and the queue display: open this address and enter {key}\n   {address}/device",
         "fresh": "The data are new each time and gone at the end. Only this machine can open it. Stop: Ctrl-C.",
         "stopped": "Stopped.",
     },
@@ -140,7 +149,7 @@ async def _run(
         outgoing=here,
         is_training=is_training,
     )
-    await add_screens(server.owner_url)
+    device_key = await add_screens(server.owner_url)
     async with (
         open_service(
             server.app_url,
@@ -152,6 +161,7 @@ async def _run(
         httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as client,
         httpx.AsyncClient() as line,
     ):
+        await add_terminal(service.context)
         desk = _Desk(client, lang, settings)
         bank = BankSimulator(
             line,
@@ -185,6 +195,8 @@ async def _run(
         )
         async with serving_control_page(page, port=bank_port) as bank_address:
             await _print_addresses(desk, lang, bank_address=bank_address, address=address, key=key)
+            click.echo(_MESSAGES[lang]["device"].format(address=address, key=device_key))
+            click.echo(f"\n{_MESSAGES[lang]['fresh']}")
             await stop.wait()
         await arrivals
         await worker
@@ -200,7 +212,7 @@ async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, addre
     click.echo(f"{messages['bank']}\n   {bank_address}")
     for code in (await desk.list_codes())[: len(_FILES)]:
         click.echo(f"{messages['page'].format(code=code.reference, amount=code.amount)}\n   {code.page}")
-    click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs\n\n{messages['fresh']}")
+    click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs")
 
 
 class _Desk:

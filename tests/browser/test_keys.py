@@ -74,3 +74,63 @@ async def test_first_letters_come_back_and_the_lock_has_one(page: Page, site: Si
 
     await page.wait_for_url("**/sign-in**")
     assert complaints == []
+
+
+async def test_typing_into_a_proposed_amount_replaces_it(
+    page: Page, site: Site, day: DeskDay, complaints: Complaints
+) -> None:
+    visit_id = await day.visit()
+    await page.goto(f"{site.address}/desk/visits/{visit_id}/deposit")
+    await expect(page.locator("#amount")).to_be_focused()
+    await page.wait_for_function("getSelection().toString() !== ''")
+
+    await page.keyboard.type("500000", delay=120)
+    await expect(page.locator("#amount")).to_have_value("500000")
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("#pay[data-state=issued]")).to_be_visible()
+    assert [row["amount"] for row in await site.as_owner("SELECT amount FROM receipt")] == [500_000]
+    assert complaints == []
+
+
+async def test_scan_over_a_selected_amount_is_searched_whole(page: Page, site: Site, day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await page.goto(f"{site.address}/desk/visits/{visit_id}/deposit")
+    await page.wait_for_function("getSelection().toString() !== ''")
+    proposed = await page.locator("#amount").input_value()
+
+    async with page.expect_request(lambda request: "/desk/find" in request.url) as search:
+        await page.evaluate(
+            """(text) => {
+                for (const key of text) document.execCommand("insertText", false, key);
+                const enter = new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true});
+                document.activeElement.dispatchEvent(enter);
+            }""",
+            f"{proposed[0]}01058000001{proposed[-1]}",
+        )
+
+    assert f"q={proposed[0]}01058000001{proposed[-1]}" in (await search.value).url
+
+
+async def test_keys_of_the_desk_work_from_the_field_that_has_the_focus(
+    page: Page, site: Site, day: DeskDay, complaints: Complaints
+) -> None:
+    visit_id = await day.visit()
+    await page.goto(f"{site.address}/desk/visits/{visit_id}")
+    await expect(page.locator("#given")).to_be_focused()
+    await page.locator("#scan").focus()
+    await page.keyboard.press("F5")
+    await expect(page.locator("#given")).to_be_focused()
+
+    await page.keyboard.press("t")
+    await page.wait_for_url("**/deposit")
+    await page.goto(f"{site.address}/desk/visits/{visit_id}")
+    await expect(page.locator("#given")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#pay[data-state=issued]")).to_be_visible()
+    await expect(page.locator("#scan")).to_be_focused()
+    async with page.expect_popup() as paper:
+        await page.keyboard.press("F4")
+
+    await expect((await paper.value).locator("body")).to_contain_text("Đã thu lần này")
+    assert complaints == []

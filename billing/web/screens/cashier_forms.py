@@ -51,6 +51,13 @@ class AmountNeeded(InvalidValue):
     code = "amount_needed"
 
 
+class AmountTooLarge(InvalidValue):
+    """An amount that no person pays at a desk: a slip of the keyboard."""
+
+    code = "amount_too_large"
+
+
+_AMOUNT_MAX = 2_000_000_000  # đồng, far above any bill of a visit
 _ADVANCE_PATHS = ("/advance", "/standing-code")
 
 
@@ -74,7 +81,12 @@ class _Sent:
 
     def amount(self, name: str) -> Dong | None:
         """An amount in đồng; None for an empty field. Raises InvalidValue."""
-        return dong(self.form.dong(name), field=name) if self.form.text(name) else None
+        if not self.form.text(name):
+            return None
+        amount = dong(self.form.dong(name), field=name)
+        if amount > _AMOUNT_MAX:
+            raise AmountTooLarge("no such amount is paid at a desk", field=name)
+        return amount
 
     def idempotent(self, step: str = "") -> IdempotentRequest:
         """The request of the form, or of one step of it."""

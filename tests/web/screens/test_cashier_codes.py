@@ -98,9 +98,11 @@ async def test_advance_is_taken_and_then_pays_the_lines(day: DeskDay) -> None:
     assert "Đề nghị nộp thêm 100.000 đ" in text_of(await day.staff.page(f"{address}/deposit"))
 
     empty = await day.staff.post(f"{address}/advance", amount="", method="cash")
+    slip = await day.staff.post(f"{address}/advance", amount="500000150780", method="cash")
     taken = await day.staff.post(f"{address}/advance", amount="150.000", method="cash", given="200.000")
 
-    assert empty.status_code == 422
+    assert empty.status_code == slip.status_code == 422
+    assert "kiểm tra lại các số 0" in text_of(slip.text)
     assert "Tạm thu / tạm ứng" in text_of(empty.text)
     assert "Trả lại khách 50.000 đ" in text_of(await day.staff.page(location(taken)))
     # The deposit covers the orders: they are cleared, and nothing is to be collected for them.

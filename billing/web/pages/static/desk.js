@@ -11,17 +11,23 @@ const isOver = (now) => now - burst.at > (burst.n >= LEAST && (burst.at - burst.
 let burst = null, last = { text: "", at: -AGAIN_MS };
 function grow(field, now) {
   if (burst && (isOver(now) || burst.field !== field)) end(false);
-  burst ??= { field, from: now, n: 0, keys: "", before: field ? kept.get(field) ?? field.value : "", timer: 0 };
+  burst ??= { field, from: now, n: 0, keys: "", before: field ? kept.get(field) ?? field.value : "", rest: field ? rest.get(field) : null, timer: 0 };
   burst.at = now;
   burst.n += 1;
   clearTimeout(burst.timer);
   burst.timer = setTimeout(() => end(false), GAP_MS + 20);
 }
-// The value of a field before each input, so that a burst can be taken out again.
-const kept = new WeakMap();
-function textOf({ field, before, keys }) {
+// The value of a field before each input, so that a burst can be taken out again, and that value without what was selected.
+const kept = new WeakMap(), rest = new WeakMap();
+function keep(field) {
+  const { value, selectionStart, selectionEnd } = field;
+  kept.set(field, value);
+  rest.set(field, selectionStart === selectionEnd ? value : value.slice(0, selectionStart) + value.slice(selectionEnd));
+}
+function textOf(done) {
+  const { field, keys } = done;
   if (!field) return keys;
-  const now = field.value;
+  const now = field.value, before = done.rest ?? done.before;
   let head = 0, tail = 0;
   while (head < before.length && head < now.length && before[head] === now[head]) head += 1;
   while (tail < before.length - head && tail < now.length - head && before.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
@@ -38,8 +44,14 @@ function end(isEnded) {
   const isScan = done.n >= LEAST && span <= WHOLE_MS && !isByHand;
   const isShort = !isScan && isEnded && done.n >= 3 && span / done.n < 30;
   if (!isScan && !isShort) {
-    if (done.field) kept.set(done.field, done.field.value);
-    else typed(done.keys);
+    if (!done.field) typed(done.keys);
+    else if (done.n === 1 && done.field.matches("input.money") && hasLetters() && /^[a-z]$/i.test(textOf(done))) {
+      // No amount has a letter: in its field a letter is the key that it is outside.
+      const letter = textOf(done);
+      done.field.value = done.before;
+      done.field.dispatchEvent(new Event("input", { bubbles: true }));
+      typed(letter);
+    } else kept.set(done.field, done.field.value);
     return false;
   }
   const box = $("scan"), text = textOf(done).trim();
@@ -69,10 +81,11 @@ document.addEventListener("focusin", ({ target }) => {
   if (isField(target)) kept.set(target, target.value);
   if (target.dataset?.action) target.select();
 });
+document.addEventListener("select", ({ target }) => isField(target) && !burst && keep(target), true);
 document.addEventListener("beforeinput", (event) => {
   const { target } = event;
   if (!isField(target)) return;
-  if (!burst || burst.field !== target || isOver(event.timeStamp)) kept.set(target, target.value);
+  if (!burst || burst.field !== target || isOver(event.timeStamp)) keep(target);
 }, true);
 document.addEventListener("input", (event) => {
   const { target, inputType } = event;
@@ -83,10 +96,12 @@ document.addEventListener("input", (event) => {
 
 // Keys: function keys everywhere, letters outside of fields. This machine may have letters of its own: localStorage "desk-keys".
 const press = (id) => () => $(id)?.click();
+// The key of a method that is chosen already leads to its field.
+const method = (name, field) => () => ($(`method-${name}`)?.checked ? $(field)?.focus() : $(`method-${name}`)?.click());
 const go = (id, path) => () => ($(id) ? $(id).click() : location.assign(path));
 const ACTIONS = {
   next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
-  again: press("call-again"), cash: press("method-cash"), qr: press("method-qr"), card: press("method-card"),
+  again: press("call-again"), cash: method("cash", "given"), qr: method("qr", "part"), card: method("card", "approval_code"),
   deposit: press("method-deposit"), money: go("find-money", "/desk/find-money"), shift: go("close-shift", "/shift/close"),
   print: press("print"), refund: press("refund"), advance: press("deposit"), several: press("mixed"), lock: press("lock"),
   keys: () => location.assign("/desk/keys"),
@@ -102,7 +117,7 @@ const ACTIONS = {
     if (box) { box.value = ""; box.focus(); }
   },
 };
-const KEYS = { Escape: "scan", F2: "next", F3: "again", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift", "?": "keys" };
+const KEYS = { Escape: "scan", F2: "next", F3: "again", F4: "print", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift", "?": "keys" };
 const LETTERS = {
   n: "next", c: "cash", q: "qr", k: "card", d: "deposit", m: "money", x: "shift", l: "lock", p: "print", h: "refund", t: "advance",
   s: "several", g: "explain", w: "whatif",

@@ -10,6 +10,14 @@ document.addEventListener("keydown", (event) => {
     lock.click();
   }
 });
+// A money field that has a value is selected when it gets the focus: what is typed replaces it, and is not put in front of it.
+function selectMoney({ target }) {
+  if (!(target instanceof Element && target.matches("input.money"))) return;
+  const { value } = target;
+  if (value) setTimeout(() => document.activeElement === target && target.value === value && target.select());
+}
+document.addEventListener("focusin", selectMoney);
+if (document.activeElement?.value === document.activeElement?.defaultValue) selectMoney({ target: document.activeElement });
 // A pressed button shows that its form is on the way. The server records a form once, so a second press does no harm.
 document.addEventListener("submit", (event) => {
   const pressed = event.submitter;
