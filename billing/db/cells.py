@@ -113,6 +113,11 @@ class CellDatabase(Database):
     def cells(self) -> Sequence[Database]:
         return tuple(self._cells_by_name.values())
 
+    def cell_number(self, organization_id: OrganizationId) -> int:
+        """As `Database.cell_number`."""
+        name = self._names.get(organization_id) or HOME
+        return list(self._cells_by_name).index(name)
+
     async def close(self) -> None:
         """Close every cell."""
         if self._reading is not None:

@@ -183,6 +183,10 @@ class Database:
         """The databases behind this one, of which each serves some organizations: this one alone, or all cells."""
         return (self,)
 
+    def cell_number(self, _organization_id: OrganizationId) -> int:
+        """The position in `cells` of the one that serves an organization, as last read; 0 for an unknown one."""
+        return 0
+
     async def list_organizations(self) -> list[OrganizationId]:
         """The ids of all organizations that are served, of every cell, by number."""
         async with self.system_transaction() as reader:

@@ -11,8 +11,11 @@ from billing.core.ids import OrganizationId
 from billing.db.cells import HOME, CellDatabase, CellListing, map_cells, open_database
 from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
 from billing.db.database import Database, DatabaseLimits
+from billing.payments.service.intake import Intake, IntakeLimits
+from providers.contract import Verdict
 from tests.builders import DemoHospital, add_demo_hospital
 from tests.conftest import DatabaseAddress, DatabaseServer
+from tests.flow import open_flow
 
 FIRST, SECOND = OrganizationId(1), OrganizationId(2)
 LIMITS = DatabaseLimits(connections_max=3)
@@ -175,6 +178,23 @@ async def test_organization_that_two_cells_serve_is_written_in_neither(
     with pytest.raises(DatabaseBusy):
         async with cells.transaction(FIRST):
             pytest.fail("it is in two cells")
+
+
+async def test_deliveries_of_one_cell_do_not_wait_for_those_of_another(
+    cells: CellDatabase, north: DatabaseAddress, hospitals: tuple[DemoHospital, DemoHospital]
+) -> None:
+    flow, stalled = [await open_flow(cells, each) for each in hospitals]
+    blocker = await asyncpg.connect(north.owner_url)
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE organization_move")
+            waiting = asyncio.create_task(intake.submit(stalled.delivery(stalled.notice("T1", "no code"))))
+            while not await blocker.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0.01)
+            answer = await intake.submit(flow.delivery(flow.notice("T1", "no code")))
+            assert not waiting.done()
+        assert (answer.verdict, (await waiting).verdict) == (Verdict.UNKNOWN_REFERENCE,) * 2
+    await blocker.close()
 
 
 def test_map_follows_a_move_in_every_state() -> None:

@@ -56,7 +56,7 @@ _STALL_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeLimits:
-    """Number of queues, deliveries in a batch, waiting deliveries of a queue, and the longest wait."""
+    """Number of queues for each cell, deliveries in a batch, waiting deliveries of a queue, and the longest wait."""
 
     queues: int = 8
     batch_max: int = 96
@@ -69,7 +69,9 @@ class Intake:
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         self._limits = limits or IntakeLimits()
-        self._queues = [_IntakeQueue(context, self._limits) for _ in range(self._limits.queues)]
+        self._database = context.database
+        queues = self._limits.queues * len(self._database.cells)
+        self._queues = [_IntakeQueue(context, self._limits) for _ in range(queues)]
 
     async def __aenter__(self) -> "Intake":
         for number, queue in enumerate(self._queues):
@@ -110,7 +112,8 @@ class Intake:
         return await self._queue(delivery.account.organization_id).submit(delivery)
 
     def _queue(self, organization_id: OrganizationId) -> "_IntakeQueue":
-        return self._queues[organization_id % len(self._queues)]
+        first = self._database.cell_number(organization_id) * self._limits.queues
+        return self._queues[first + organization_id % self._limits.queues]
 
 
 class _IntakeQueue:
