@@ -30,6 +30,7 @@ STAFF = (
     DemoPerson("thungan", "Lê Thị Hoa", Role.CASHIER),
     DemoPerson("thungan2", "Đỗ Thị Mai", Role.CASHIER),
     DemoPerson("truongca", "Nguyễn Thị Tâm", Role.HEAD_CASHIER),
+    DemoPerson("truongca2", "Phan Thị Ngọc", Role.HEAD_CASHIER),
     DemoPerson("thuquy", "Trần Thị Vân", Role.TREASURER),
     DemoPerson("taichinh", "Phạm Minh Đức", Role.FINANCE),
     DemoPerson("taichinh2", "Bùi Thu Hà", Role.FINANCE),
@@ -37,7 +38,7 @@ STAFF = (
     DemoPerson("tichhop", "Ngô Quang Huy", Role.INTEGRATOR),
     DemoPerson("quantri", "Vũ Quốc Bảo", Role.ADMINISTRATOR),
 )
-"""Two cashiers and two of finance, so that rules of two persons can be tried."""
+"""Two cashiers, two head cashiers and two of finance, so that rules of two persons can be tried."""
 
 
 async def add_staff(database: Database, organization_id: OrganizationId) -> None:

@@ -49,13 +49,17 @@ class ClosingResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """The own open shift on its way to the close. `others` are the valid receipts that are not cash alone."""
+    """The own open shift on its way to the close.
+
+    `others` are the valid receipts that are not cash alone, `unprinted` the valid ones of any method without a print.
+    """
 
     named: NamedShift
     count: ShiftCount | None
     hand_overs: Sequence[NamedHandOver]
     waiting_codes: int
     others: Sequence[DeskReceipt]
+    unprinted: Sequence[DeskReceipt]
     result: ClosingResult | None
 
     @property
@@ -86,14 +90,15 @@ async def find_closing(context: PaymentContext, organization_id: OrganizationId,
         if named is None:
             raise NoOpenShift("open your shift at a desk first")
         count = await read_latest_count(tx, named.shift.id)
-        others = [one for one in await read_receipts_of_shift(tx, named.shift.id) if _is_ticked(one)]
+        receipts = await read_receipts_of_shift(tx, named.shift.id)
         is_checked = count is not None and count.state is CountState.CHECKED
         return Closing(
             named=named,
             count=count,
             hand_overs=await read_hand_overs_of_desk(tx, named.shift.desk_id, named.shift.id),
             waiting_codes=await count_waiting_codes(tx, named.shift.desk_id, since=named.shift.opened_at),
-            others=others,
+            others=[one for one in receipts if _is_ticked(one)],
+            unprinted=[one for one in receipts if one.state is ReceiptState.VALID and one.printed_at is None],
             result=await _result(tx, context, named.shift, count) if is_checked and count is not None else None,
         )
 

@@ -14,7 +14,7 @@ from billing.core.money import NOTHING, Dong
 from billing.db.context import Context
 from billing.visit_accounts.domain.shift import Shift
 from billing.visit_accounts.domain.shift_minutes import ShiftMinutes
-from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_desk
+from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_desk, read_receipts_of_shift
 from billing.visit_accounts.store.desks import DeskSettings, find_desk
 from billing.visit_accounts.store.shift_counts import read_minutes
 from billing.visit_accounts.store.shift_pages import (
@@ -59,6 +59,14 @@ class MinutesView:
         return self.named.shift
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftReceipts:
+    """A shift of any cashier with its receipts, the newest first."""
+
+    named: NamedShift
+    receipts: Sequence[DeskReceipt]
+
+
 async def find_shift_desk(
     context: Context, organization_id: OrganizationId, desk_id: DeskId | None, *, actor: Actor
 ) -> ShiftDesk:
@@ -90,6 +98,16 @@ async def find_named_shift(context: Context, organization_id: OrganizationId, sh
     if named is None:
         raise NotFound("no such shift", field="shift_id")
     return named
+
+
+async def find_shift_receipts(context: Context, organization_id: OrganizationId, shift_id: ShiftId) -> ShiftReceipts:
+    """Every receipt of one shift. Raises NotFound."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        named = await read_named_shift(tx, shift_id)
+        receipts = await read_receipts_of_shift(tx, shift_id)
+    if named is None:
+        raise NotFound("no such shift", field="shift_id")
+    return ShiftReceipts(named=named, receipts=receipts[::-1])
 
 
 async def find_minutes(context: Context, organization_id: OrganizationId, shift_id: ShiftId) -> MinutesView:

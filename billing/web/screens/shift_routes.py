@@ -9,7 +9,14 @@ from billing.web.screens.shift.closing import (
     post_receipts,
     post_signature,
 )
-from billing.web.screens.shift.heads import get_force, get_minutes, get_waiting, post_close, post_force
+from billing.web.screens.shift.heads import (
+    get_force,
+    get_minutes,
+    get_receipts,
+    get_waiting,
+    post_close,
+    post_force,
+)
 from billing.web.screens.shift.own import (
     get_shift,
     post_hand_over,
@@ -36,6 +43,7 @@ SHIFT_SCREENS = (
     screen_route("POST", "/shift/waiting/{id}/close", post_close, Right.CLOSE_SHIFT),
     screen_route("GET", "/shift/waiting/{id}/force", get_force, Right.CLOSE_SHIFT),
     screen_route("POST", "/shift/waiting/{id}/force", post_force, Right.CLOSE_SHIFT),
+    screen_route("GET", "/shift/{id}/receipts", get_receipts, Right.CLOSE_SHIFT),
     screen_route("GET", "/shift/{id}/minutes", get_minutes, Right.READ_SHIFTS),
     screen_route("GET", "/safe", get_safe, Right.ACCEPT_HAND_OVER),
     screen_route("POST", "/safe/hand-overs/{id}/accept", post_acceptance, Right.ACCEPT_HAND_OVER),

@@ -70,6 +70,32 @@ async def test_refunded_line_is_approved_by_a_second_person_and_paid_from_the_dr
     assert "Phải có 216.000" in text_of(await cashier.page("/shift/close"))
 
 
+async def test_second_person_reads_the_request_in_words_and_opens_its_visit(visit: LiveVisit) -> None:
+    await visit.morning.cashier.post(f"/desk/visits/{visit.id}/refund", line="XML3-3", **REASON)
+    refund, head = await refund_of(visit), visit.morning.head
+
+    listed = await head.page("/approvals")
+    [approval] = set(re.findall(r'href="(/approvals/[0-9a-f-]{36})"', listed))
+    page = await head.page(approval)
+
+    assert "Cách trả Tiền mặt tại quầy" in text_of(listed)
+    assert "payments" not in listed + page
+    assert f'href="{refund}"' in page
+    assert f'href="/desk/visits/{visit.id}/refund"' in await head.page(refund)
+
+
+async def test_balances_of_wards_offer_only_what_the_role_may_open(visit: LiveVisit) -> None:
+    head = visit.morning.head
+    async with signed_in(visit.morning.site, Role.FINANCE) as finance:
+        of_finance = await finance.page("/finance/wards")
+    of_head = await head.page("/finance/wards")
+
+    assert f"/finance/visits/{visit.id}/documents" in of_finance
+    assert f"/finance/visits/{visit.id}/documents" not in of_head
+    assert f'href="/desk/visits/{visit.id}/discharge"' in of_head
+    assert await head.page(f"/desk/visits/{visit.id}/discharge")
+
+
 async def test_form_sent_twice_refunds_once(visit: LiveVisit) -> None:
     address = f"/desk/visits/{visit.id}/refund"
     key = "hoan-mot-lan-0000001"

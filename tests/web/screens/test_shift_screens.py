@@ -114,6 +114,51 @@ async def test_head_cashier_ends_a_forgotten_shift_with_a_reason(morning: Mornin
     assert again.status_code == 422
 
 
+async def test_audit_is_offered_to_another_person_than_the_one_who_counted(morning: Morning) -> None:
+    shift_id = await morning.open()
+    await morning.head.post(f"/shift/waiting/{shift_id}/force", n100000="1", forced_reason="thu ngân về sớm")
+    pages = ("/shift/waiting", f"/shift/{shift_id}/minutes")
+
+    async with signed_in(morning.site, Role.HEAD_CASHIER, name="Phan Thị Ngọc") as other:
+        offered = ["Duyệt chốt ca" in text_of(await other.page(path)) for path in pages]
+        closed = await other.post(f"/shift/waiting/{shift_id}/close")
+
+    assert offered == [True, True]
+    assert location(closed) == "/shift/waiting?closed"
+
+
+async def test_head_cashier_who_counted_reads_that_another_person_audits(morning: Morning) -> None:
+    shift_id = await morning.open()
+    ended = await morning.head.post(f"/shift/waiting/{shift_id}/force", n100000="1", forced_reason="thu ngân về sớm")
+
+    listed, minutes = [text_of(await morning.head.page(path)) for path in ("/shift/waiting", location(ended))]
+
+    assert "Duyệt chốt ca" not in listed + minutes
+    assert "Người khác duyệt" in listed
+
+
+async def test_head_cashier_reaches_each_receipt_of_a_shift_from_the_list_of_shifts(morning: Morning) -> None:
+    shift_id = await morning.open()
+    receipt = await morning.take(50_000)
+
+    waiting = await morning.head.page("/shift/waiting")
+    listed = await morning.head.page(f"/shift/{shift_id}/receipts")
+
+    assert f'href="/shift/{shift_id}/receipts"' in waiting
+    assert f'href="/receipts/{receipt["id"]}"' in listed
+    assert receipt["number"] in text_of(listed)
+
+
+async def test_cash_receipt_without_a_print_is_named_before_the_close(morning: Morning) -> None:
+    await morning.open()
+    receipt = await morning.take(50_000)
+
+    page = text_of(await morning.cashier.page("/shift/close"))
+
+    assert "1 phiếu chưa in" in page
+    assert receipt["number"] in page
+
+
 async def test_cash_goes_to_the_treasurer_and_to_the_bank(morning: Morning) -> None:
     shift_id = await morning.open()
     await morning.take(50_000)

@@ -21,6 +21,7 @@ from billing.ops.approval_kinds import approve_proposal, find_proposal, list_pro
 from billing.organizations.domain.approval import kinds_of, right_of
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.approvals import Approval, ApprovalKind, ApprovalState
+from billing.payments.domain.refund import RefundWay
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import kept_of, query_of, read_given, read_uuid, read_word
@@ -39,12 +40,14 @@ NAMED = frozenset(
     {"account", "amount", "authority", "balances", "bank_bin", "due_on", "fault", "first_day", "former_amount", "fund"}
     | {"account_number", "holder", "difference", "facility", "is_active", "items", "name", "number", "owed", "role"}
     | {"received_at", "subject", "valid_from", "valid_until", "vendor", "price_day", "way", "kind", "bank_name"}
-    | {"payer", "billed_on"}
+    | {"payer", "billed_on", "account_ending", "is_stated"}
 )
 """Fields with a text in the catalogues."""
 
-_HIDDEN = frozenset({"visit_id", "item_id", "item_kind", "payment_id", "sources", "refund_id"})
+_HIDDEN = frozenset({"visit_id", "item_id", "item_kind", "payment_id", "sources", "refund_id", "payments"})
+_WAYS = frozenset(map(str, RefundWay))
 _LINKS: Mapping[ApprovalKind, str] = {
+    ApprovalKind.REFUND: "/refunds/{id}",
     ApprovalKind.TARIFF: "/finance/prices/{id}",
     ApprovalKind.EXCEPTION_DIFFERENCE: "/finance/exceptions/{id}",
 }
@@ -63,6 +66,16 @@ class Change:
     def key(self) -> str:
         """The key of the field's text; empty for a setting of a provider, which has its own name."""
         return f"finance.approvals.field.{self.name}" if self.name in NAMED else ""
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The keys of the texts of both values; empty where a value is shown as it is."""
+        return self._key_of(self.before), self._key_of(self.after)
+
+    def _key_of(self, value: str | int | None) -> str:
+        if value in ("True", "False"):
+            return f"finance.approvals.{'yes' if value == 'True' else 'no'}"
+        return f"refund.way_{value}" if self.name == "way" and value in _WAYS else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

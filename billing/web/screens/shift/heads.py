@@ -4,6 +4,7 @@ GET  /shift/waiting                shifts that are open or wait for their audit
 POST /shift/waiting/{id}/close     the audit is done
 GET  /shift/waiting/{id}/force     the form that counts for a cashier who left
 POST /shift/waiting/{id}/force
+GET  /shift/{id}/receipts           the receipts of a shift, to open, void or move one
 GET  /shift/{id}/minutes           the minutes on the screen; their paper is `/print/shifts/{id}`
 """
 
@@ -15,8 +16,13 @@ from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import ShiftId
 from billing.organizations.domain.rights import Right
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
-from billing.visit_accounts.domain.shift import ShiftState
-from billing.visit_accounts.service.shift_reads import find_minutes, find_named_shift, list_unclosed_shifts
+from billing.visit_accounts.domain.shift import Shift, ShiftState
+from billing.visit_accounts.service.shift_reads import (
+    find_minutes,
+    find_named_shift,
+    find_shift_receipts,
+    list_unclosed_shifts,
+)
 from billing.visit_accounts.service.shifts import close_shift, force_close_shift
 from billing.web.app_state import app_state
 from billing.web.screens.forms import Form, read_form, render_form
@@ -35,8 +41,12 @@ async def get_waiting(request: web.Request) -> web.Response:
     shifts = await list_unclosed_shifts(
         app_state(request).context, caller.organization_id, facility_codes=caller.facility_codes
     )
-    is_done = "closed" in request.query
-    return render(request, "shift/waiting.html", shifts=shifts, is_done=is_done)
+    return render(
+        request,
+        "shift/waiting.html",
+        shifts=[(named, _may_close(request, named.shift)) for named in shifts],
+        is_done="closed" in request.query,
+    )
 
 
 async def post_close(request: web.Request) -> web.Response:
@@ -71,6 +81,14 @@ async def post_force(request: web.Request) -> web.Response:
     return see_other(request, f"/shift/{shift_id}/minutes")
 
 
+async def get_receipts(request: web.Request) -> web.Response:
+    """The receipts of one shift of any cashier."""
+    found = await find_shift_receipts(
+        app_state(request).context, current(request).caller.organization_id, await _shift_id(request)
+    )
+    return render(request, "shift/receipts.html", view=found, named=found.named)
+
+
 async def get_minutes(request: web.Request) -> web.Response:
     """The minutes of an ended shift with its signatures, and what follows: hand over, next float."""
     session = current(request)
@@ -83,8 +101,14 @@ async def get_minutes(request: web.Request) -> web.Response:
         minutes=view.minutes.document,
         notes=note_table(view.minutes.document["counted"]),
         is_own=is_own,
-        may_close=session.caller.has(Right.CLOSE_SHIFT) and view.shift.state is ShiftState.ENDED and not is_own,
+        may_close=session.caller.has(Right.CLOSE_SHIFT) and _may_close(request, view.shift),
     )
+
+
+def _may_close(request: web.Request, shift: Shift) -> bool:
+    """Whether the shift waits for its audit and the person of the session neither took nor counted its cash."""
+    person_id = current(request).stored.person_id
+    return shift.state is ShiftState.ENDED and person_id not in (shift.cashier_id, shift.ended_by)
 
 
 async def _force_page(
