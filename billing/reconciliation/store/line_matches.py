@@ -52,11 +52,21 @@ _CODES = """
         ) AS line
 """
 _VIRTUAL_ACCOUNTS = """
-    , incoming AS MATERIALIZED (
+    , given AS MATERIALIZED (
+        SELECT line.bank_account_id, line.virtual_account, line.amount, min(line.booked_on) AS first_day,
+            max(line.booked_on) AS last_day
+        FROM unnest($2::uuid[]) AS wanted (id)
+        JOIN statement_line AS line ON line.organization_id = $1 AND line.id = wanted.id
+        GROUP BY line.bank_account_id, line.virtual_account, line.amount
+    ), incoming AS MATERIALIZED (
         SELECT line.id, line.bank_account_id, line.booked_on, line.amount, line.is_tentative, line.virtual_account
-        FROM unnest($2::uuid[]) AS given (id)
+        FROM given
         CROSS JOIN LATERAL (
-            SELECT line.* FROM statement_line AS line WHERE line.organization_id = $1 AND line.id = given.id
+            SELECT line.* FROM statement_line AS line
+            WHERE line.organization_id = $1 AND line.virtual_account = given.virtual_account
+                AND line.virtual_account <> '' AND line.amount = given.amount
+                AND line.booked_on BETWEEN given.first_day - $4::int - 1 AND given.last_day + $4::int + 1
+                AND line.bank_account_id::text = given.bank_account_id::text
             OFFSET 0
         ) AS line
 """
