@@ -127,8 +127,8 @@ async def read_partitions(connection: AdminConnection) -> set[str]:
 
 
 async def make_partitions_since(connection: AdminConnection, month: str) -> None:
-    """Make the partitions from a month (YYYYMM) on, within the last 400 days."""
-    await connection.execute("SELECT vienphi_make_partitions(to_date($1, 'YYYYMM'))", month)
+    """Make the partitions from a month (YYYYMM) on, however old it is."""
+    await connection.execute("SELECT vienphi_make_partitions_from(to_date($1, 'YYYYMM'))", month)
 
 
 async def find_rows(

@@ -52,6 +52,7 @@ async def test_organization_moves_with_every_row_and_goes_on_in_its_new_cell(clu
     await add_demo_hospital(clusters.home.owner_url, organization=2, facility_code="00002")
     there = await add_demo_hospital(clusters.north.owner_url, organization=3, facility_code="00003")
     await use_up_numbers(clusters.home.owner_url, 5_000)
+    await add_old_audit(clusters)
     cells = await open_database(clusters.home.app_url, clusters.cells, limits=LIMITS)
     flow = await open_flow(cells, moved)
     await pay(flow, "T1")
@@ -79,6 +80,17 @@ async def test_organization_moves_with_every_row_and_goes_on_in_its_new_cell(clu
     again = await move_organization(MOVED, *clusters.sides, report=ignore)
     assert again.standstill_s is None
     await assert_no_way_back(clusters)
+
+
+async def add_old_audit(clusters: Clusters) -> None:
+    """A row of 500 days ago, whose month the target has no partition for."""
+    home = await connect_admin(clusters.sides[0].url)
+    await home.execute("SELECT vienphi_make_partitions_from(current_date - 500)")
+    await home.execute(
+        "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id) VALUES"
+        " (1, vienphi_first_id(current_date - 500), now() - interval '500 days', 'system', 'x', 'x', gen_random_uuid())"
+    )
+    await home.close()
 
 
 async def assert_no_way_back(clusters: Clusters) -> None:
