@@ -40,7 +40,7 @@ from billing.db.migrator import migrate
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.logs import configure_logs
 from billing.notifications.service.webhooks import Dispatch
-from billing.secrets import find_secret
+from billing.secrets import find_secret, variable_of
 from billing.web.screens.texts import ScreenLanguage, translate
 from billing.web.server import serving
 from billing.worker.running import Intervals, run_worker
@@ -150,6 +150,8 @@ async def _run(
         is_training=is_training,
     )
     device_key = await add_screens(server.owner_url)
+    # Workers of documents are processes of their own, which find the secret in their environment.
+    os.environ[variable_of(ACCOUNT)] = settings.secret.get_secret_value()
     async with (
         open_service(
             server.app_url,

@@ -178,6 +178,21 @@ def test_standing_code_of_a_visit_takes_what_the_payer_types(running: Running) -
     assert (after["received"], len(after["payments"])) == (1_000_000, 2)
 
 
+def test_settlement_file_of_the_bank_is_imported(running: Running) -> None:
+    [key] = re.findall(r"key (vp_\S+):", running.printed)
+    [service] = re.findall(r"(http://127\.0\.0\.1:\d+)/docs", running.printed)
+    file = httpx.get(f"{running.bank}/files/{datetime.now(VIETNAM):%Y-%m-%d}/settlement.csv").content
+
+    answer = httpx.post(
+        f"{service}/v1/settlements?account=sandbox&file_name=settlement.csv",
+        content=file,
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/octet-stream"},
+        timeout=TIME_LIMIT_S,
+    )
+
+    assert answer.status_code == 201, answer.text
+
+
 def test_run_serves_bills_that_the_bank_pays_well_and_badly_and_ends_at_once(running: Running) -> None:
     first, second = running.pages
 
