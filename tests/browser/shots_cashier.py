@@ -76,6 +76,24 @@ async def _server_away(page: Page) -> None:
     await page.wait_for_selector("#server-away:not([hidden])")
 
 
+async def _no_answer(page: Page) -> None:
+    await page.route("**/collect", lambda route: route.abort())
+    await page.click("#pay-form button[type=submit]")
+    await page.wait_for_selector("#no-answer:not([hidden])")
+
+
+async def _other_letters(page: Page) -> None:
+    await page.fill("#key-cash", "v")
+    await page.press("#key-cash", "Tab")
+    await page.wait_for_selector("#keys-kept:not([hidden])")
+
+
+async def _same_letter(page: Page) -> None:
+    await page.fill("#key-cash", "q")
+    await page.press("#key-cash", "Tab")
+    await page.wait_for_selector("#keys-wrong:not([hidden])")
+
+
 SHOTS = (
     Shot(name="cashier-idle", role=Role.CASHIER, path="/desk"),
     Shot(name="cashier-search", role=Role.CASHIER, path="/desk/find?q=Nguy%E1%BB%85n"),
@@ -96,8 +114,11 @@ SHOTS = (
     Shot(name="cashier-deposit", role=Role.CASHIER, path=_of("deposit", "/deposit")),
     Shot(name="cashier-covered", role=Role.CASHIER, path=_of("covered", "?chosen=1&line=L1&line=L2")),
     Shot(name="cashier-server-away", role=Role.CASHIER, path=_of("unpaid"), act=_server_away),
+    Shot(name="cashier-no-answer", role=Role.CASHIER, path=_of("unpaid"), act=_no_answer, is_cut=True),
     Shot(name="cashier-paper", role=Role.CASHIER, path="/desk/paper"),
     Shot(name="cashier-keys", role=Role.CASHIER, path="/desk/keys"),
+    Shot(name="cashier-keys-changed", role=Role.CASHIER, path="/desk/keys", act=_other_letters),
+    Shot(name="cashier-keys-refused", role=Role.CASHIER, path="/desk/keys", act=_same_letter),
     Shot(name="cashier-wide", role=Role.CASHIER, path=_of("unpaid"), size=BOARD),
     Shot(name="cashier-narrow", role=Role.CASHIER, path=_of("unpaid"), size=(400, 800)),
     Shot(name="customer-display-paid", role=Role.CASHIER, path=lambda desk: desk.display),

@@ -11,9 +11,11 @@ from tests.browser.stage import Shot, Stage
 from tests.visit_accounts.accounts import open_visit
 from tests.web.screens.live import LiveVisit, live_visit
 from tests.web.screens.morning import PIN, Morning, client_of
+from tests.web.screens.test_moved_receipts import other_shift
 
 _LINE = "/desk/visits/{id}/refund?line=XML3-3"
 _STATEMENT = "/print/visits/{id}/statement"
+_CONFIRMATION = "/desk/find-money?visit={id}&reference=FT26331999552"
 CASHIER, HEAD, TREASURER = Role.CASHIER, Role.HEAD_CASHIER, Role.TREASURER
 
 
@@ -34,9 +36,11 @@ async def prepare(stage: Stage) -> Day:
     cashier, head, treasurer = [await stage.staff(role) for role in (CASHIER, HEAD, TREASURER)]
     pin = await Passwords(time_cost=1, memory_kib=64).hash(PIN)
     await stage.site.as_owner("UPDATE sign_in_account SET pin_hash = $1 WHERE person_id = $2", pin, head.person_id)
+    other = await stage.stack.enter_async_context(other_shift(stage.site))
     client = await stage.stack.enter_async_context(client_of(stage.site, "Lê Thị Hoa"))
     visit = await open_visit(stage.site.context)
     day = Day(Morning(stage.site, cashier, head, treasurer, visit, client))
+    day.ids["other_shift"] = other
     _days[:] = [day]
     return day
 
@@ -66,7 +70,11 @@ async def _take(page: Page) -> None:
     day.ids["slips"] = paid["id"]
     day.ids["token"] = paid["printed"]["token"]
     day.visits["bill"] = await live_visit(day.morning, "LK26-104290", state="performed")
-    await day.morning.site.as_owner("UPDATE desk SET name = 'Quầy 3'")
+    waiting = await live_visit(day.morning, "LK26-104291")
+    day.visits["waiting"] = waiting
+    fields = {"due": "20000", "method": "qr", "line": ["XML3-3"]}
+    await day.morning.cashier.post(f"/desk/visits/{waiting.id}/code", **fields)
+    day.ids["wrong_shift"] = (await day.morning.take(30_000))["id"]
     shift_id = await day.morning.shift_id()
     day.ids["shift"] = shift_id
     await day.morning.cashier.post("/shift/hand-overs", shift_id=shift_id, hand_over_amount="500000", notes="nộp bớt")
@@ -77,6 +85,25 @@ async def _void_wrongly(page: Page) -> None:
     await page.fill("#void_reason", "nhầm người bệnh")
     await page.fill("#second_secret", "111111")
     await page.click("button.stop")
+
+
+async def _confirm(page: Page) -> None:
+    await page.click("details:has([name=confirm_reason]) > summary")
+
+
+async def _confirm_wrongly(page: Page) -> None:
+    await _confirm(page)
+    await page.fill("#confirm_reason", "nội soi cấp, người nhà đã ra về")
+    await page.fill("#second_secret", "111111")
+    await page.click("form[action$='/confirm-here'] button")
+    await page.wait_for_selector(".errors")
+
+
+async def _move(page: Page) -> None:
+    await page.select_option("[name=shift_id]", _days[0].ids["other_shift"])
+    await page.fill("#move_reason", "lập nhầm quầy")
+    await page.click("form[action$='/move'] button")
+    await page.wait_for_url("**moved**")
 
 
 async def _count(page: Page) -> None:
@@ -152,6 +179,8 @@ SHOTS = (
     Shot(name="shift-force", role=HEAD, path=_of("/shift/waiting/{shift}/force")),
     Shot(name="receipt", role=CASHIER, path=_of("/receipts/{receipt}")),
     Shot(name="receipt-void-refused", role=CASHIER, path=_of("/receipts/{other}"), act=_void_wrongly),
+    Shot(name="receipt-move", role=HEAD, path=_of("/receipts/{wrong_shift}")),
+    Shot(name="receipt-moved", role=HEAD, path=_of("/receipts/{wrong_shift}"), act=_move),
     Shot(name="print-80mm", role=CASHIER, path=_of("/print/receipts/{slips}/80mm"), size=(420, 760)),
     Shot(name="print-80mm-again", role=CASHIER, path=_of("/print/receipts/{receipt}/80mm"), size=(420, 760)),
     Shot(name="print-a5", role=CASHIER, path=_of("/print/receipts/{slips}/a5"), size=(700, 900)),
@@ -180,6 +209,9 @@ SHOTS = (
     Shot(name="print-01kbcb", role=CASHIER, path=_visit("bill", _STATEMENT), size=(1160, 800)),
     Shot(name="find-money", role=CASHIER, path="/desk/find-money"),
     Shot(name="find-money-nothing", role=CASHIER, path="/desk/find-money?amount=124.620"),
+    Shot(name="find-money-confirm", role=CASHIER, path=_visit("waiting", _CONFIRMATION), act=_confirm),
+    Shot(name="find-money-confirm-refused", role=CASHIER, path=_visit("waiting", _CONFIRMATION), act=_confirm_wrongly),
+    Shot(name="find-money-confirm-head", role=HEAD, path=_visit("waiting", _CONFIRMATION), act=_confirm),
     Shot(name="shift-close-open", role=CASHIER, path="/shift/close"),
     Shot(name="shift-close-count", role=CASHIER, path="/shift/close?step=count", act=_count),
     Shot(name="shift-close-receipts", role=CASHIER, path="/shift/close?step=count", act=_finish_count),

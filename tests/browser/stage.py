@@ -37,6 +37,7 @@ class Shot:
     """A page in one state. `path` may depend on what `prepare` returned. `role` None: nobody is signed in.
 
     `act` does in the page what leads to the state. `status` is that of the page. `media` is `print` for paper.
+    `is_cut`: a request of the page fails, and htmx says so in the console.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Shot:
     size: tuple[int, int] = DESK
     status: int = 200
     media: str = "screen"
+    is_cut: bool = False
 
 
 @dataclass

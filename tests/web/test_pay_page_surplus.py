@@ -37,6 +37,8 @@ async def test_payer_chooses_that_the_excess_is_returned_and_finance_reads_it(si
     assert before.html.count("Trả lại cho tôi") == before.html.count("Giữ lại cho lần sau") == 1
     assert (answer.status_code, answer.headers["Location"]) == (303, intent["pay_url"])
     assert "Đã ghi yêu cầu trả lại" in chosen.html
+    assert chosen.status == "Nộp thừa. Đã nhận 146.000 đ, trong đó nộp thừa 10.000 đ."
+    assert before.html.index("Trả lại cho tôi") < before.html.index("Mã giao dịch ngân hàng")
     assert ("Trả lại cho tôi" in chosen.html, "Giữ lại cho lần sau" in chosen.html) == (False, True)
     assert "Người nộp chọn: trả lại tiền thừa" in shown
     assert await site.as_owner("SELECT FROM refund") == []

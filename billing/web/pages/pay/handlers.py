@@ -255,14 +255,17 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
 
 
 def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is_reported: bool) -> tuple[str, str]:
-    """Label and sentence of the status line; after a reported transfer it confirms the report."""
+    """Label and sentence of the status line; after a reported transfer it confirms the report.
+
+    What becomes of excess money stands with the choice where the payer has one.
+    """
     messages = PAGE_MESSAGES[language]
     if is_reported and page.state is not PatientState.SHORT:
         return messages["checking"], messages["checking_note"]
     state_message = WORDS[page.state][language]
     # An amount is never broken over two lines.
     unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
-    sentence = state_message.sentence.format(**unbroken)
+    sentence = (messages["over_received"] if page.may_choose else state_message.sentence).format(**unbroken)
     return state_message.label, f"{sentence} {messages['checking_rest']}" if is_reported else sentence
 
 
