@@ -16,6 +16,7 @@ from billing.core.errors import NotFound, Refused
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import DayState
+from billing.ledger.domain.day_blocker import DayBlocker
 from billing.ledger.store.days import (
     DayClosing,
     close_open_day,
@@ -50,9 +51,10 @@ class DayIncomplete(Refused):
 
     code = "day_incomplete"
 
-    def __init__(self, reasons: Sequence[str]) -> None:
+    def __init__(self, blockers: Sequence[DayBlocker | str]) -> None:
+        reasons = tuple(str(each) for each in blockers)
         super().__init__("the day is not complete: " + "; ".join(reasons), field="day")
-        self.reasons = tuple(reasons)
+        self.reasons = reasons
 
 
 async def lock_day_to_close(tx: Transaction, context: Context, day: date) -> None:
@@ -75,8 +77,8 @@ async def lock_day_to_close(tx: Transaction, context: Context, day: date) -> Non
         raise EarlierDayOpen(f"close {first.isoformat()} first", field="day")
 
 
-async def list_blockers(tx: Transaction, day: date) -> Sequence[str]:
-    """The reasons why the books of a day are incomplete, each as a sentence that a person can act on."""
+async def list_blockers(tx: Transaction, day: date) -> Sequence[DayBlocker]:
+    """The reasons why the books of a day are incomplete; `str` of each is a sentence that a person can act on."""
     return await read_blockers(tx, day)
 
 

@@ -6,7 +6,9 @@ from datetime import date, datetime
 
 from billing.core.actor import Actor
 from billing.db.database import LockClass, Transaction
+from billing.db.rows import read_row
 from billing.ledger.domain.accounts import DayState
+from billing.ledger.domain.day_blocker import DayBlocker
 
 _LOCK_DAY = """
     SELECT pg_advisory_xact_lock($1::int, $2::int)
@@ -55,13 +57,13 @@ async def read_first_open_day(tx: Transaction) -> date | None:
 
 
 _BLOCKERS = """
-    SELECT count(*) || ' entries of this day move no money' AS reason
+    SELECT 'empty_entries' AS kind, count(*)::int AS number
     FROM journal_entry AS entry
     WHERE entry.organization_id = $1 AND entry.accounting_date = $2 AND NOT EXISTS (
         SELECT FROM posting WHERE posting.organization_id = $1 AND posting.entry_id = entry.id)
     HAVING count(*) > 0
     UNION ALL
-    SELECT count(*) || ' deliveries could not be written and wait to be retried or closed'
+    SELECT 'dead_letters', count(*)::int
     FROM dead_letter
     WHERE organization_id = $1 AND retried_at IS NULL AND closed_at IS NULL
         AND (received_at AT TIME ZONE interval '7 hours')::date <= $2
@@ -69,9 +71,9 @@ _BLOCKERS = """
 """
 
 
-async def read_blockers(tx: Transaction, day: date) -> Sequence[str]:
-    """The reasons why a day is incomplete, as sentences; empty if it is complete."""
-    return [row["reason"] for row in await tx.fetch(_BLOCKERS, tx.organization_id, day)]
+async def read_blockers(tx: Transaction, day: date) -> Sequence[DayBlocker]:
+    """The reasons why the books of a day are incomplete; empty if they are complete."""
+    return [read_row(DayBlocker, row) for row in await tx.fetch(_BLOCKERS, tx.organization_id, day)]
 
 
 _TOTALS = """

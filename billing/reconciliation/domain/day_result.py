@@ -14,6 +14,7 @@ from uuid import UUID
 
 from billing.core.errors import Refused
 from billing.core.money import Dong
+from billing.ledger.domain.day_blocker import DayBlocker
 
 
 class DayResult(StrEnum):
@@ -94,7 +95,7 @@ class BridgeItem:
 class AccountDay:
     """One account on one day. `statement_closing` is None for a clearing account and for a missing statement.
 
-    `blockers` are the reasons why this account is incomplete, as sentences.
+    `blockers` are the reasons why this account is incomplete.
     """
 
     kind: AccountKind
@@ -104,7 +105,7 @@ class AccountDay:
     ledger_balance: Dong
     items: tuple[BridgeItem, ...]
     open_exceptions: int
-    blockers: tuple[str, ...] = ()
+    blockers: tuple[DayBlocker, ...] = ()
 
     @property
     def residual(self) -> Dong:
@@ -159,7 +160,7 @@ def remove_direct_pairs(items: Iterable[BridgeItem]) -> tuple[BridgeItem, ...]:
     return tuple(kept)
 
 
-def combine_results(accounts: Sequence[AccountDay], blockers: Sequence[str]) -> DayResult:
+def combine_results(accounts: Sequence[AccountDay], blockers: Sequence[DayBlocker]) -> DayResult:
     """The result of the whole day: the worst of its accounts; incomplete where the day itself is."""
     if blockers:
         return DayResult.INCOMPLETE

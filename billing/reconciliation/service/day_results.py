@@ -12,6 +12,7 @@ from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountRole
 from billing.ledger.domain.balances import AccountBalance
+from billing.ledger.domain.day_blocker import DayBlocker, DayBlockerKind
 from billing.ledger.store.balances import read_balances
 from billing.ledger.store.days import read_blockers
 from billing.reconciliation.domain.day_result import (
@@ -49,14 +50,14 @@ class DayResults:
 
     day: date
     accounts: tuple[AccountDay, ...]
-    blockers: tuple[str, ...] = ()
+    blockers: tuple[DayBlocker, ...] = ()
 
     @property
     def result(self) -> DayResult:
         return combine_results(self.accounts, self.blockers)
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[DayBlocker, ...]:
         """Every reason why the day is incomplete."""
         return (*self.blockers, *(reason for each in self.accounts for reason in each.blockers))
 
@@ -95,7 +96,7 @@ async def _compute_bank(
         differences = ((ItemKind.OPENING_DIFFERENCE, opening), (ItemKind.STATEMENT_GAP, stated.gap))
         items += [BridgeItem(kind, None, amount) for kind, amount in differences if amount]
     closing = None if stated is None else stated.closing
-    missing = f"no statement of bank account {account.name} covers {day.isoformat()}; import it"
+    missing = DayBlocker(kind=DayBlockerKind.MISSING_STATEMENT, name=account.name, at=day.isoformat())
     return AccountDay(
         kind=account.kind,
         account_id=account.account_id,

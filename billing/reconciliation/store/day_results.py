@@ -12,6 +12,7 @@ from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import LockClass, Transaction
 from billing.db.rows import read_row
+from billing.ledger.domain.day_blocker import DayBlocker
 from billing.reconciliation.domain.day_result import AccountDay, AccountKind, BridgeItem, DayResult, ItemKind
 
 
@@ -68,17 +69,17 @@ async def read_accounts(tx: Transaction, moved: Sequence[UUID]) -> list[Account]
 
 
 _BLOCKERS = """
-    SELECT 'the import of a file did not end; import the file again' AS reason
+    SELECT 'unfinished_import' AS kind, 1 AS number, '' AS name, '' AS at, '' AS state
     FROM reconciliation_import WHERE organization_id = $1 AND state = 'staging'
     UNION ALL
-    SELECT 'the shift of desk ' || desk.name || ' of ' || to_char(shift.opened_at AT TIME ZONE interval '7 hours',
-        'YYYY-MM-DD HH24:MI') || ' is ' || shift.state || '; end and close it'
+    SELECT 'open_shift', 1, desk.name,
+        to_char(shift.opened_at AT TIME ZONE interval '7 hours', 'YYYY-MM-DD HH24:MI'), shift.state
     FROM shift
     JOIN desk ON desk.organization_id = $1 AND desk.id = shift.desk_id
     WHERE shift.organization_id = $1 AND shift.state <> 'closed'
         AND (shift.opened_at AT TIME ZONE interval '7 hours')::date <= $2
     UNION ALL
-    SELECT count(*) || ' hand-overs of cash wait to be accepted or rejected'
+    SELECT 'pending_hand_overs', count(*)::int, '', '', ''
     FROM hand_over
     WHERE organization_id = $1 AND state = 'pending'
         AND (requested_at AT TIME ZONE interval '7 hours')::date <= $2
@@ -86,9 +87,9 @@ _BLOCKERS = """
 """
 
 
-async def read_day_blockers(tx: Transaction, day: date) -> list[str]:
-    """The reasons of reconciliation and cash why a day is incomplete, as sentences."""
-    return [row["reason"] for row in await tx.fetch(_BLOCKERS, tx.organization_id, day)]
+async def read_day_blockers(tx: Transaction, day: date) -> list[DayBlocker]:
+    """The reasons of reconciliation and cash why a day is incomplete."""
+    return [read_row(DayBlocker, row) for row in await tx.fetch(_BLOCKERS, tx.organization_id, day)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,7 +169,7 @@ async def _day(context: PaymentContext, organization_id: OrganizationId, day: da
         day=day.isoformat(),
         state=state.value,
         result=results.result.value,
-        reasons=list(results.blockers),
+        reasons=[str(each) for each in results.blockers],
         accounts=[_account(each) for each in results.accounts],
     )
 
@@ -186,7 +186,7 @@ def _account(account: AccountDay) -> AccountDayDocument:
         open_exceptions=account.open_exceptions,
         item_count=len(account.items),
         items=[_item(each) for each in account.items[:ITEMS_MAX]],
-        reasons=list(account.blockers),
+        reasons=[str(each) for each in account.blockers],
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import billing
 from billing.core.actor import ActorKind
 from billing.ledger.domain.accounts import AccountRole, EntryKind
+from billing.ledger.domain.day_blocker import DayBlockerKind
 from billing.organizations.domain.approval import ApprovalKind, ApprovalState
 from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.refund import RefundWay
@@ -49,6 +50,7 @@ _BOOKED_BY_LINES = {ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE}
         ("import.role", ROLES),
         ("days.result", DayResult),
         ("days.kind", AccountKind),
+        ("days.blocker", DayBlockerKind),
         ("approvals.kind", ApprovalKind),
         ("approvals.state", ApprovalState),
         ("approvals.decided", ApprovalState),

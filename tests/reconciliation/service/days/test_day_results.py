@@ -10,6 +10,7 @@ import pytest
 from billing.core.clock import business_date
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Posting, account_subject
+from billing.ledger.domain.day_blocker import DayBlocker, DayBlockerKind
 from billing.ledger.service.close_day import DayIncomplete
 from billing.ledger.service.posting import post_entry
 from billing.reconciliation.domain.day_result import (
@@ -269,7 +270,7 @@ def _account(**changes: Any) -> AccountDay:
         (_account(items=(), ledger_balance=0), DayResult.RECONCILED),
         (_account(items=()), DayResult.BREAKS),  # a residual
         (_account(open_exceptions=1), DayResult.BREAKS),
-        (_account(blockers=("a statement is missing",)), DayResult.INCOMPLETE),
+        (_account(blockers=(DayBlocker(kind=DayBlockerKind.MISSING_STATEMENT),)), DayResult.INCOMPLETE),
         (_account(items=(ITEM, replace(ITEM, kind=ItemKind.SETTLEMENT_LINE_UNMATCHED))), DayResult.BREAKS),
     ],
 )
