@@ -131,7 +131,9 @@ async def choose_destination(
             (each for each in captured if replace(stated, is_stated=False) == each), replace(stated, is_stated=True)
         )
     if len(captured) != 1:
-        raise DestinationNeeded("the account of the payer is not known: state bank_bin, account_number and holder")
+        raise DestinationNeeded(
+            "the account of the payer is not known: state bank_bin, account_number and holder", field="destination"
+        )
     return captured[0]
 
 

@@ -13,6 +13,7 @@ from tests.web.screens.morning import PIN, Morning, staffed
 from tests.web.site import Site
 from tests.web.staff import location, signed_in, text_of
 
+LINES = ("XML3-1", "XML3-2", "XML3-3", "XML2-1")
 REASON = {"reason": "Người bệnh không làm", "room": "Phòng xét nghiệm: KTV Lan"}
 
 
@@ -26,7 +27,7 @@ async def morning(site: Site) -> AsyncIterator[Morning]:
 async def visit(morning: Morning) -> LiveVisit:
     await morning.open()
     visit = await live_visit(morning)
-    await visit.collect("XML3-1", "XML3-2", "XML3-3", "XML2-1")
+    await visit.collect(*LINES)
     return visit
 
 
@@ -125,6 +126,25 @@ async def test_refund_without_confirmation_of_the_room_keeps_the_form(visit: Liv
     assert "Giảm phần người bệnh" in text_of(refused.text)
     [row] = await visit.morning.site.as_owner("SELECT count(*) AS lines FROM charge_item WHERE state = 'cancelled'")
     assert row["lines"] == 0
+
+
+async def test_refund_to_an_unknown_account_states_that_the_lines_are_cancelled(morning: Morning) -> None:
+    await morning.open()
+    visit = await live_visit(morning)
+    [bank] = await morning.site.as_owner("SELECT id FROM bank_account WHERE organization_id = 1 LIMIT 1")
+    body = {"facility_code": FACILITY_CODE, "name": "POS", "terminal_number": "T1", "bank_account_id": str(bank["id"])}
+    terminal = await send(morning.site.client, "/v1/card-terminals", body)
+    await visit.collect(*LINES, method="card", terminal_id=terminal["id"], approval_code="A1")
+    address = f"/desk/visits/{visit.id}"
+
+    refused = await morning.cashier.post(f"{address}/refund", line="XML3-3", **REASON)
+    account = {"bank_bin": "970436", "account_number": "0011", "holder": "LE THI HOA"}
+    returned = await morning.cashier.post(f"{address}/return", return_amount="20000", reason="Hoàn", **account)
+
+    assert refused.status_code == 422
+    assert "Các dịch vụ đã hủy, nhưng 20.000 đ chưa có phiếu hoàn" in text_of(refused.text)
+    assert "<details open>" in refused.text
+    assert location(returned) == f"{address}/refund?requested=20000"
 
 
 async def test_surplus_of_a_deposit_is_returned_on_request(visit: LiveVisit) -> None:

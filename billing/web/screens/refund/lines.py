@@ -45,6 +45,8 @@ async def get_refund(request: web.Request) -> web.Response:
 async def post_refund(request: web.Request) -> web.Response:
     """Cancel the ticked lines one by one, then request refunds of the money that they freed.
 
+    Where the request is refused the lines stay cancelled, and the page states how much waits to be returned.
+
     Each line has the key of the form and its name, so that a form sent twice, or again after a cut, does each once.
     """
     caller, form, visit_id = current(request).caller, await read_form(request), await _visit_id(request)
@@ -54,6 +56,7 @@ async def post_refund(request: web.Request) -> web.Response:
         if not lines:
             raise InvalidValue("tick a line", field="line")
         base = idempotent_request(request, form)
+        new_return = _new_return(form, NOTHING)
         for number, line in enumerate(lines):
             new = NewLineRefund(line=line, reason=form.text("reason"), room_confirmation=form.text("room"))
             own = replace(base, key=f"{base.key[:60]}.{number}")
@@ -67,12 +70,12 @@ async def post_refund(request: web.Request) -> web.Response:
                 context,
                 caller.organization_id,
                 visit_id,
-                _new_return(form, freed),
+                replace(new_return, amount=freed),
                 actor=caller.actor,
                 request=base,
             )
     except BillingError as error:
-        return await _page(request, visit_id, form=form, error=error, ticked=lines)
+        return await _page(request, visit_id, form=form, error=error, ticked=lines, freed=freed)
     return see_other(request, f"/desk/visits/{visit_id}/refund?requested={freed}")
 
 
@@ -120,6 +123,7 @@ async def _page(
     ticked: list[str],
     form: Form = _EMPTY,
     error: BillingError | None = None,
+    freed: Dong = NOTHING,
 ) -> web.Response:
     caller, context = current(request).caller, app_state(request).context
     view = await find_visit_returns(context, caller.organization_id, visit_id)
@@ -140,6 +144,7 @@ async def _page(
         visit_id=visit_id,
         ticked=chosen,
         preview=preview,
+        freed=freed,
         requested=request.query.get("requested", ""),
         has_other_money=any(payment.method != "cash" for payment in view.free),
     )
