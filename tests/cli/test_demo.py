@@ -19,7 +19,7 @@ def test_demo_prints_every_step_and_ends_with_status_0() -> None:
         "fully paid. Received 561.619 đ in 1 payment(s)",
         "Debits 1.840.982 đ = credits 1.840.982 đ",
         "401 (bad_signature); nothing was written: still 1 payment(s), 561.619 đ",
-        "The books hold: 28 checks, no mismatch",
+        "The books hold: 29 checks, no mismatch",
     ):
         assert expected in story
     assert "Traceback" not in done.stderr
@@ -30,7 +30,7 @@ def test_demo_prints_vietnamese() -> None:
 
     assert done.returncode == 0, done.stderr
     assert "người bệnh phải trả 561.619 đ" in done.stdout
-    assert "Sổ đúng: 28 phép kiểm tra đều khớp" in done.stdout
+    assert "Sổ đúng: 29 phép kiểm tra đều khớp" in done.stdout
     assert "the books" not in done.stdout
     assert "Ai trả bao nhiêu cho từng dòng, và vì sao" in done.stdout
 

@@ -102,7 +102,7 @@ def test_every_printed_person_signs_in_to_the_screens(running: Running) -> None:
     [address] = re.findall(r"sign in .*\n   (http://\S+)/$", running.printed, re.MULTILINE)
     [password] = re.findall(r"password (\S+),", running.printed)
     persons = re.findall(r"^   ([a-z]+2?) +[A-Z][a-z ]+: ", running.printed, re.MULTILINE)
-    assert len(persons) == 9
+    assert len(persons) == 10
 
     for login_name in persons:
         with httpx.Client(base_url=address, follow_redirects=True) as client:
