@@ -89,7 +89,7 @@ BEGIN ATOMIC
 END;
 REVOKE EXECUTE ON FUNCTION vienphi_common_shift() FROM PUBLIC;
 
--- Writes the functions that give transaction ids anew, with the shifts as constants.
+-- Replaces the functions that give transaction ids; the shifts are constants in them.
 CREATE FUNCTION vienphi_write_id_functions() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

@@ -38,5 +38,5 @@ async def answers_on(port: int, *, timeout_s: float) -> None:
 
 
 def report_step(words: str) -> None:
-    """Progress, beside the result on stdout."""
+    """Write the progress to stderr; stdout has the result alone."""
     print(words, file=sys.stderr, flush=True)

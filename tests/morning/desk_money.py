@@ -1,4 +1,4 @@
-"""What a cashier does beside collecting: put a code away, void a receipt, refund a line."""
+"""Acts of a cashier other than collecting: put a code away, void a receipt, refund a line."""
 
 import re
 
