@@ -32,6 +32,7 @@ from tests.chaos.bank import RudeBank
 from tests.chaos.checks import find_wrongs
 from tests.chaos.cutting import CuttingProxy
 from tests.chaos.desk import Desks, find_desk_wrongs
+from tests.ports import answers_on
 
 ORGANIZATIONS = (1, 2)
 ORDERS = 100
@@ -118,7 +119,7 @@ class Chaos:
                 for command in ("serve", "worker")
                 if command in vienphi.list_commands(click.Context(vienphi))
             ]
-            await self._ready()
+            await answers_on(self._port, timeout_s=_CYCLE_TIMEOUT_S)
             await self._desks.open()
             for number in range(1, cycles + 1):
                 started = time.perf_counter()
@@ -127,18 +128,6 @@ class Chaos:
                 if wrongs:
                     return wrongs
         return await self._verify()
-
-    async def _ready(self) -> None:
-        """The service has come up once, so that the first cycle harms something."""
-        async with asyncio.timeout(_CYCLE_TIMEOUT_S):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-                except OSError:
-                    await asyncio.sleep(0.1)
-                else:
-                    writer.close()
-                    return
 
     async def _cycle(self) -> list[str]:
         wrongs: list[str] = []

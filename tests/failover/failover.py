@@ -47,7 +47,8 @@ from tests.failover.isolated import (
 from tests.failover.load import SteadyBank
 from tests.failover.processes import Process, free_ports
 from tests.failover.programs import ProgramsMissing, find_programs
-from tests.failover.service import ROOT, answers_on, report_step, service
+from tests.failover.service import ROOT, report_step, service
+from tests.ports import answers_on
 
 KINDS = ("process", "node", "isolated", "frozen")
 PAUSE_MAX_S = {"process": 10.0, "node": 30.0, "isolated": 30.0, "frozen": 30.0}
@@ -192,7 +193,7 @@ class FailoverRun:
         async with _web_of(self._cluster, primary, is_wanted=bool(reports)) as web_of_primary:
             stop = asyncio.Event()
             bank.begin()
-            sending = asyncio.create_task(bank.send(timeout_s=2 * _TIMEOUT_S))
+            sending = asyncio.create_task(bank.send_all(timeout_s=2 * _TIMEOUT_S))
             feeding = asyncio.create_task(bank.feed(orders[len(reports) :], per_second=_BILLS_PER_S, stop=stop))
             try:
                 await asyncio.sleep(_STEADY_S)

@@ -9,10 +9,9 @@ from random import Random
 import aiohttp
 
 from tests.bench.stock import AMOUNT, Order
-from tests.chaos.bank import CALLERS, Message, RudeBank, Transfer
+from tests.chaos.bank import Message, RudeBank, Transfer
 from tests.failover.isolated import IsolatedReport
 
-_ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=8)
 _PAUSE_MAX_S = 0.05
 
 
@@ -25,12 +24,12 @@ class SteadyBank(RudeBank):
         self._is_open = False
 
     def begin(self) -> None:
-        """Forget the times of before; `send` goes on until `end`."""
+        """Forget the times of before; `send_all` goes on until `end`."""
         self.acknowledged_at.clear()
         self._is_open = True
 
     def end(self) -> None:
-        """No bill is paid any more: `send` returns once everything is acknowledged."""
+        """No bill is paid any more: `send_all` returns once everything is acknowledged."""
         self._is_open = False
 
     async def feed(self, orders: Sequence[Order], *, per_second: float, stop: asyncio.Event) -> list[Order]:
@@ -48,21 +47,6 @@ class SteadyBank(RudeBank):
             transfer = Transfer(report.name, order.organization, order.code, AMOUNT, f"FT{report.name}")
             self.record.transfers[report.name] = transfer
             self._waiting.append(Message(transfer, report.body, succeeded=True, forged=False, jump_s=0))
-
-    async def send(self, *, timeout_s: float) -> None:
-        """Send until `end` was called and every message is acknowledged. Raises TimeoutError."""
-        connector = aiohttp.TCPConnector(limit=CALLERS)
-        async with aiohttp.ClientSession(connector=connector, timeout=_ANSWER_TIMEOUT) as session:
-            callers = [asyncio.create_task(self._call(session)) for _ in range(CALLERS)]
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await asyncio.gather(*callers)
-            except TimeoutError:
-                raise TimeoutError(f"{len(self._waiting)} callbacks are not acknowledged") from None
-            finally:
-                for caller in callers:
-                    caller.cancel()
-                await asyncio.gather(*callers, return_exceptions=True)
 
     def longest_pause(self, since: float, until: float) -> float:
         """The longest time without an acknowledgement between two moments of `time.monotonic`, in seconds."""

@@ -1,8 +1,6 @@
 """Processes of vienphi in a run: web and worker."""
 
-import asyncio
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from billing.devserver.server_programs import ServerUser
@@ -24,17 +22,6 @@ def service(folder: Path, name: str, command: str, *, url: str, port: int | None
         **({} if port is None else {"VIENPHI_PORT": str(port)}),
     }
     return process
-
-
-async def answers_on(port: int, *, timeout_s: float) -> None:
-    """Wait until something listens on a port."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.1)
 
 
 def report_step(words: str) -> None:

@@ -31,7 +31,8 @@ from tests.failover.cluster import HA
 from tests.failover.load import SteadyBank
 from tests.failover.processes import Process, free_ports
 from tests.failover.programs import ProgramsMissing, find_haproxy
-from tests.failover.service import ROOT, answers_on, report_step, service
+from tests.failover.service import ROOT, report_step, service
+from tests.ports import answers_on
 
 _ORGANIZATIONS = (1, 2)
 _BILLS = 3_000
@@ -187,7 +188,7 @@ async def run_upgrade(seed: int, *, commit: str | None = None, logs: Path | None
         await run.start_old()
         stop = asyncio.Event()
         bank.begin()
-        sending = asyncio.create_task(bank.send(timeout_s=_TIMEOUT_S * 4))
+        sending = asyncio.create_task(bank.send_all(timeout_s=_TIMEOUT_S * 4))
         feeding = asyncio.create_task(bank.feed(orders, per_second=_BILLS_PER_S, stop=stop))
         try:
             await asyncio.sleep(_STEADY_S)

@@ -31,6 +31,7 @@ from tests.chaos.bank import RudeBank
 from tests.chaos.chaos import Supervised, _free_port
 from tests.move.clusters import NORTH, Clusters, open_clusters
 from tests.move.move_checks import find_lost_rows, find_open_rows, find_wrong_payments
+from tests.ports import answers_on
 
 STANDSTILL_MAX_S = 1.0
 ORDERS = 150
@@ -87,7 +88,7 @@ class Moving:
                 await stack.enter_async_context(Supervised(command, environment=environment))
                 for command in ("serve", "worker")
             ]
-            await self._ready()
+            await answers_on(self._port, timeout_s=_CYCLE_TIMEOUT_S)
             probed = await open_database(
                 clusters.home.app_url, clusters.cells, limits=DatabaseLimits(connections_max=2)
             )
@@ -124,17 +125,6 @@ class Moving:
 
     async def _hospital(self, owner_url: str, number: int) -> object:
         return await add_demo_hospital(owner_url, organization=number, facility_code=f"{number:05d}")
-
-    async def _ready(self) -> None:
-        async with asyncio.timeout(_CYCLE_TIMEOUT_S):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-                except OSError:
-                    await asyncio.sleep(0.1)
-                else:
-                    writer.close()
-                    return
 
     async def _cycle(self, number: int, probed: CellDatabase) -> list[str]:
         orders = await self._stock.make([number, number, self._stays], self._orders * 3 // 2)
