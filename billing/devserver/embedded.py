@@ -261,21 +261,13 @@ def _start_keeper(
     programs: ServerPrograms, folder: Path, user: ServerUser, settings: Mapping[str, str], output: BinaryIO
 ) -> subprocess.Popen[bytes]:
     options = [f"-c{name}={value}" for name, value in settings.items()]
-    return subprocess.Popen(  # noqa: S603 - fixed script, separate arguments
+    return user.start(
         [
             *("/bin/sh", "-c", _KEEPER, "vienphi-postgresql"),
             *(str(folder), str(programs.folder / "initdb"), str(programs.folder / "postgres")),
             *(f"-cunix_socket_directories={folder}", f"-cport={_SOCKET_PORT}", *options),
         ],
-        user=user.uid,
-        group=user.gid,
-        extra_groups=None if user.uid is None else [],
-        cwd="/",
-        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,  # Ctrl-C reaches us, not the server, so that we stop it in order
+        output,
     )
 
 

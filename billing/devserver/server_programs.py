@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from billing.core.errors import BillingError
 
@@ -58,6 +59,24 @@ class ServerUser:
             text=True,
             check=False,
             timeout=60,
+        )
+
+    def start(self, command: list[str], output: BinaryIO | int) -> subprocess.Popen[bytes]:
+        """Start one command as this user in a session of its own, so that Ctrl-C does not reach it.
+
+        Its input is a pipe, which ends with us.
+        """
+        return subprocess.Popen(  # noqa: S603 - a program that we looked up, separate arguments
+            command,
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
+            cwd="/",
+            env=_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 

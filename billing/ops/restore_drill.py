@@ -124,20 +124,12 @@ def _start(programs: ServerPrograms, user: ServerUser, folder: Path, output: int
         "timezone": "UTC",
         "log_timezone": "UTC",
     }
-    return subprocess.Popen(  # noqa: S603 - fixed script, separate arguments
+    return user.start(
         [
             *("/bin/sh", "-c", _KEEPER, "vienphi-drill", str(folder), str(programs.folder / "postgres")),
             *("-D", str(folder / "data"), *(f"-c{name}={value}" for name, value in settings.items())),
         ],
-        user=user.uid,
-        group=user.gid,
-        extra_groups=None if user.uid is None else [],
-        cwd="/",
-        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+        output,
     )
 
 
