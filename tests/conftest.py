@@ -1,6 +1,6 @@
 """A real PostgreSQL for the tests: one server for each worker, one migrated template, and databases made of it.
 
-A test finds its database as the template is. On a server of our own, tests reuse one (`reused_database.py`); elsewhere
+A test finds its database as the template is. On a server of our own, tests reuse one (`reused_database.py`); on another
 each gets a new one.
 
 The server is our own unless VIENPHI_OWNER_URL and VIENPHI_DATABASE_URL both point at a real one, whose owner role may

@@ -242,7 +242,7 @@ class Bench:
 
 
 def summary(measurements: Measurements, prefix: str = "") -> dict[str, float | None]:
-    """The figures by the names the issue gives them; None where the run left a part out."""
+    """The results by the names the issue gives them; None where the run left a part out."""
     ours = f"{prefix}ours"
     return {
         "callbacks_per_s": measurements.median(ours, 0),
@@ -258,7 +258,7 @@ def summary(measurements: Measurements, prefix: str = "") -> dict[str, float | N
 
 
 def summary_of_lone(measurements: Measurements) -> dict[str, float | None]:
-    """The figures of callbacks that are alone; `ratio_to_pgbench` compares with one commit by one client."""
+    """The results of callbacks that are alone; `ratio_to_pgbench` compares with one commit by one client."""
     return {
         "p50_ms": measurements.median("lone p50", 2),
         "service_ms": measurements.median("lone service ms", 3),

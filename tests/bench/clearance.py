@@ -31,7 +31,7 @@ _SPARE = 1.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is open, and how much is asked for."""
+    """How much is open, and how much is requested."""
 
     visits: int
     rounds: int

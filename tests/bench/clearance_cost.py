@@ -1,7 +1,7 @@
 """`make bench-clearance-cost`: processor time of one clearance, of the service and of PostgreSQL apart.
 
 One connection sends a request as soon as the one before is answered (closed loop). Processor time is counted and not
-elapsed time, so the figures hold on a machine that does other work too; they exclude the sender. Every round takes
+elapsed time, so the results are right on a machine that does other work too; they exclude the sender. Every round takes
 requests of each kind in turn; the last line is one JSON object of the medians of the rounds, in milliseconds a request.
 """
 

@@ -1,7 +1,7 @@
 """Open visits by the hundred thousand with ten orders each, and what a clearance reads of them, made by the server.
 
 Triggers and foreign keys are passed over while the rows are written. A third of the visits has paid its first five
-orders, another third was asked to, and every fifth is an inpatient with a deposit in advance. The last of the ten
+orders, another third has requests, and every fifth is an inpatient with a deposit in advance. The last of the ten
 orders of a visit is a bed day.
 """
 

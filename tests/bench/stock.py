@@ -1,4 +1,4 @@
-"""The ground a measurement stands on: a durable server, hospitals, and bills with open intents, many at a time.
+"""What a measurement needs: a durable server, hospitals, and bills with open intents, many at a time.
 
 Bills are made by COPY as the superuser, with every row the use cases would write for a bill that only the patient
 pays, so that the proofs of the books hold over them. What is measured never passes through here.

@@ -1,4 +1,4 @@
-"""The sizing multiplies what was measured with what is assumed; figures by hand, and a small real run."""
+"""The sizing multiplies what was measured with what is assumed; results by hand, and a small real run."""
 
 import json
 import subprocess

@@ -37,7 +37,7 @@ class Shot:
     """A page in one state. `path` may depend on what `prepare` returned. `role` None: nobody is signed in.
 
     `act` does in the page what leads to the state. `status` is that of the page. `media` is `print` for paper.
-    `is_cut`: a request of the page fails, and htmx says so in the console.
+    `is_cut`: a request of the page fails, and htmx logs it to the console.
     """
 
     name: str

@@ -50,7 +50,7 @@ async def as_superuser(server: DurableDatabase, statement: str) -> None:
 
 @pytest.fixture
 def draft(tmp_path: Path) -> Path:
-    """Figures under which the fund pays 70 % for digit 4."""
+    """Amounts under which the fund pays 70 % for digit 4."""
     path = tmp_path / "draft.toml"
     path.write_text(PARAMETERS.replace('4 = "80"', '4 = "70"'), encoding="utf-8")
     return path

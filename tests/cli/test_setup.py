@@ -146,7 +146,7 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Durabl
     assert run(*facility, *rank, "--lists", str(lists), **owner).returncode == 1
     assert run(*facility[:-1], "01999", *rank, **owner).returncode == 1
     with service_here(VIENPHI_DATABASE_URL=server.app_url) as address:
-        # Registered elsewhere, pneumonia listed in annex II: 1.13 needs a disease outside it, 1.16 for this one.
+        # Registered at another facility; pneumonia of annex II: 1.13 needs a disease outside it, 1.16 for this one.
         content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_another_person)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/xml"}
         answer = httpx.post(f"{address}/v1/quotes/what-if", content=content, headers=headers)

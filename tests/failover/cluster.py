@@ -149,7 +149,7 @@ class Cluster:
         self._stop()
 
     async def primary(self) -> Node | None:
-        """The node whose Patroni says that it is the primary; None while there is none."""
+        """The node whose Patroni states that it is the primary; None while there is none."""
         for node in self.nodes:
             if await asyncio.to_thread(_status, f"http://127.0.0.1:{node.ports.patroni}/primary") == 200:
                 return node

@@ -24,7 +24,7 @@ class SteadyBank(RudeBank):
         self._is_open = False
 
     def begin(self) -> None:
-        """Forget the times of before; `send_all` goes on until `end`."""
+        """Clear the times of before; `send_all` goes on until `end`."""
         self.acknowledged_at.clear()
         self._is_open = True
 
@@ -49,7 +49,7 @@ class SteadyBank(RudeBank):
             self._waiting.append(Message(transfer, report.body, succeeded=True, forged=False, jump_s=0))
 
     def longest_pause(self, since: float, until: float) -> float:
-        """The longest time without an acknowledgement between two moments of `time.monotonic`, in seconds."""
+        """The longest time without an acknowledgement between two times of `time.monotonic`, in seconds."""
         times = [since, *(at for at in self.acknowledged_at if since < at < until), until]
         return max(after - before for before, after in pairwise(times))
 

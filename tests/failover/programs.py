@@ -18,7 +18,7 @@ _INSTALL = "on Debian as root: apt-get install --no-install-recommends etcd-serv
 
 
 class ProgramsMissing(Exception):
-    """Says what to install."""
+    """States what to install."""
 
 
 @dataclass(frozen=True, slots=True)

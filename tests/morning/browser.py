@@ -113,6 +113,6 @@ def _kind(path: str) -> str:
 
 
 def _summary(text: str) -> str:
-    """What an error page says."""
+    """The text of an error page."""
     place = text.find('class="errors"')
     return words(text[place - 5 :] if place >= 0 else text)[:400]

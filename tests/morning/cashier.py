@@ -44,7 +44,7 @@ class Cashier:
                 await self._take_card(visited)
 
     async def waiting_codes(self) -> str:
-        """What the strip of codes says that wait at the desk; empty where none does."""
+        """The text of the strip of codes that wait at the desk; empty where none does."""
         await self.desk.open_desk()
         return words((await self.desk.fragment("GET", "/desk/waiting?visit=")).text)
 

@@ -180,7 +180,7 @@ async def _mismatches(place: Place) -> list[str]:
 
 
 def summarize(record: Record, patients: int, desks: int, elapsed_s: float) -> dict[str, Any]:
-    """The figures of a morning, for one JSON object."""
+    """The results of a morning, for one JSON object."""
     visits = list(record.visits.values())
     by_qr = [each for each in visits if each.patient.means is Means.QR]
     faults = [each.patient.fault.value for each in visits]

@@ -115,7 +115,7 @@ class Desk(Browser):
 
     @property
     def due(self) -> int:
-        """What the page asks for in all, before cash is rounded."""
+        """What the page requests in all, before cash is rounded."""
         return int(dict(self.page.pay_form.fields)["due"])
 
     @property

@@ -1,4 +1,4 @@
-"""The hospital's systems around the desks: the HIS that sends visits, and the rooms that wait for the clearance."""
+"""The hospital's other systems: the HIS that sends visits, and the rooms that wait for the clearance."""
 
 import asyncio
 import json

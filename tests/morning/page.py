@@ -53,7 +53,7 @@ class Element:
 
 
 class _Reader(HTMLParser):
-    """Collects forms, fields (also those of a form elsewhere on the page) and htmx elements."""
+    """Collects forms, fields (also those of a form in another place of the page) and htmx elements."""
 
     def __init__(self) -> None:
         super().__init__()

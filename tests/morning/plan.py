@@ -27,7 +27,7 @@ class Fault(StrEnum):
     SHORT = "short"  # half is paid, the rest later by the same code
     OVER = "over"  # more is paid
     TWICE = "twice"  # two transfers under one code
-    MANGLED = "mangled"  # the transfer text is not what the code says
+    MANGLED = "mangled"  # the transfer text is not the text of the code
     LATE = "late"  # the bank reports the transfer long after
     DOUBLE_SCAN = "double_scan"  # the card is read twice, the button pressed twice
     WRONG_PATIENT = "wrong_patient"  # the cashier has opened another patient of the same name

@@ -12,7 +12,7 @@ from tests.morning.plan import Patient
 class Visited:
     """One patient's visit: amounts in đồng, times in milliseconds.
 
-    `due` is what the page asked for; `expected_paid` what the patient has paid in the end and got no money back for.
+    `due` is what the page requested; `expected_paid` what the patient has paid in the end and got no money back for.
     `released_ms` is from the callback's answer to the clearance of every order, `whole_ms` from its sending.
     """
 

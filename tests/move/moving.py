@@ -108,7 +108,7 @@ class Moving:
 
     @property
     def report(self) -> dict[str, object]:
-        """The figures of the run."""
+        """The results of the run."""
         record = self._bank.record
         return {
             "moves": len(self.standstills) + self.unprinted,
@@ -257,7 +257,7 @@ class Moving:
 async def move_under_load(
     cycles: int, seed: int, *, orders: int = ORDERS, kills: bool = True
 ) -> tuple[list[str], dict[str, object]]:
-    """Run that many moves; returns what does not hold, and the figures."""
+    """Run that many moves; returns what does not hold, and the results."""
     async with open_clusters(durable=True) as clusters:
         moving = Moving(clusters, Random(seed), cycles, orders=orders, kills=kills)
         wrongs = await moving.run()

@@ -16,7 +16,7 @@ WARNINGS = {"D-008", "D-009", "D-010", "D-011", "D-012"}
 
 
 def warnings_of(claim: Claim, context: ClaimContext = CONTEXT) -> list[tuple[str, int | None, str]]:
-    """Rule, line and severity of each hint."""
+    """Rule, line and severity of each warning."""
     return [
         (one.reason.rule, one.finding.stt, one.severity.value)
         for one in checked(claim, context)

@@ -29,7 +29,7 @@ ANNEXES = Annexes(
     )
 )
 
-# A patient registered elsewhere, who shows nothing: every route is his own choice.
+# A patient registered at another facility, who shows nothing: every route is his own choice.
 WALK_IN = VisitFacts(
     birth=date(1980, 5, 6),
     disease="J15.9",

@@ -57,7 +57,7 @@ MARKS = {Language.VIETNAMESE: ("cơ sở", "cách hiểu"), Language.ENGLISH: ("
 
 
 CHECKED_ONLY = {"same_day_return"}
-"""Policy options of the claim check, which decide no price: `test_claim_hints` tries them."""
+"""Policy options of the claim check, which decide no price; `test_review_warnings.py` tries them."""
 
 
 def test_every_policy_option_is_tried() -> None:

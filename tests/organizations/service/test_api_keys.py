@@ -29,7 +29,7 @@ from tests.flow import PaymentFlow
 async def setup(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[Setup]:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
 
-    def now() -> datetime:  # the clock of the moment: tests set it on
+    def now() -> datetime:  # the clock: tests set it on
         return flow.context.clock()
 
     yield Setup(owner, now, Ids(now))

@@ -85,7 +85,7 @@ async def test_account_that_was_put_right_is_found_without_a_restart(flow: Payme
     await workshop.accounts.check_all()
     workshop.broken = set()
 
-    with pytest.raises(AccountUnusable):  # looked at a moment ago
+    with pytest.raises(AccountUnusable):  # read just before
         await workshop.accounts.find(flow.hospital.organization_id, ACCOUNT_NAME)
     workshop.clock.now += CACHE_TTL + timedelta(seconds=1)
 

@@ -50,7 +50,7 @@ async def as_owner(database: DatabaseAddress, *statements: str) -> None:
 async def test_day_closed_by_a_clock_that_is_ahead_loses_no_delivery(
     database: DatabaseAddress, app_database: Database
 ) -> None:
-    """The host that closes is two minutes ahead of the one that receives, around midnight."""
+    """The host that closes is two minutes ahead of the one that receives, near midnight."""
     midnight = datetime.now(UTC).replace(hour=17, minute=0, second=0, microsecond=0) + timedelta(days=1)  # UTC+7
     now = [midnight - timedelta(seconds=60)]
     hospital = await add_demo_hospital(database.owner_url, clock=lambda: now[0])

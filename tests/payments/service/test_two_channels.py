@@ -74,7 +74,7 @@ def notice_of(flow: PaymentFlow, name: str, text: str, *, amount: int) -> Notice
 async def deliver_at_once(
     flow: PaymentFlow, chance: Random, channels: tuple[Channel, Channel], notices: tuple[list[Notice], list[Notice]]
 ) -> None:
-    """Each channel's notices through an intake of its own, all begun at about the same moment."""
+    """Each channel's notices through an intake of its own, all begun at about the same time."""
 
     async def deliver(intake: Intake, channel: Channel, notice: Notice) -> None:
         await asyncio.sleep(chance.uniform(0, 0.004))

@@ -1,4 +1,4 @@
-"""What a rerun and a reversal may not undo: charges of the bank, and the reports of providers."""
+"""What a rerun and a reversal may not reverse: charges of the bank, and the reports of providers."""
 
 import pytest
 

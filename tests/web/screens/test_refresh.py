@@ -17,7 +17,7 @@ _DEVICES = ("/kiosk", "/queue")
 
 
 async def test_page_that_refreshes_itself_does_not_keep_an_unattended_session(site: Site) -> None:
-    """The desk asks every second whether the server is there: nobody works."""
+    """The desk checks every second whether the server is there: nobody works."""
     desk_id = await add_desk(site)
     async with signed_in(site, Role.CASHIER, desk_id=desk_id) as staff:
         long_ago = site.context.clock() - timedelta(minutes=30)

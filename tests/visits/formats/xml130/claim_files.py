@@ -1,4 +1,4 @@
-"""Builds claim files for tests: rows of fields, tables around them, the envelope around those, in any requested shape.
+"""Builds claim files for tests: rows of fields, tables of them, the envelope of those, in any requested shape.
 
 Every builder starts from something correct: one consultation of 50,600 đồng and two packs of a drug at 1,500, card
 `HT3` at 95 %, under the 15 % line, so the level is 100 and nothing is left to pay. Tests change only what matters.
