@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random
 
@@ -133,17 +133,20 @@ class Moving:
         is_calm = not self._does_kill or number == 1
         loads = asyncio.create_task(self._load(orders))
         probes = [asyncio.create_task(self._probe(probed, each, is_calm)) for each in (number, self._stays)]
-        harm = asyncio.create_task(self._harm(is_calm))
+        moved = asyncio.Event()
+        harm = asyncio.create_task(self._harm(moved, is_calm))
         try:
             async with asyncio.timeout(_CYCLE_TIMEOUT_S):
                 await self._move(number)
-                harm.cancel()
+                moved.set()
                 await loads
         except TimeoutError as error:
             return [f"cycle {number} did not end: {error}", *self._bank.record.wrongs]
         finally:
-            for task in (loads, harm, *probes):
+            moved.set()
+            for task in (loads, *probes):
                 task.cancel()
+            # Not cancelled: the server that it crashed has to answer again before anything is compared.
             results = await asyncio.gather(loads, harm, *probes, return_exceptions=True)
         faults = [repr(each) for each in results if isinstance(each, Exception)]
         places = dict.fromkeys((*range(1, number + 1), self._northern), self._clusters.north)
@@ -201,10 +204,12 @@ class Moving:
                 _print(f"  move: {errors.decode().strip().splitlines()[-1:]}")
             await asyncio.sleep(0.1)
 
-    async def _harm(self, is_calm: bool) -> None:
-        """Two to five harms at random times of the move."""
+    async def _harm(self, moved: asyncio.Event, is_calm: bool) -> None:
+        """Two to five harms at random times until the organization has moved; returns when the last one is over."""
         for _ in range(0 if is_calm else self._random.randint(2, 5)):
-            await asyncio.sleep(self._random.uniform(0.5, 5.0))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), self._random.uniform(0.2, 3.0))
+                return
             name = self._random.choice(_HARMS)
             self.kills[name] += 1
             match name:
