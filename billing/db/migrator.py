@@ -1,10 +1,11 @@
 """Migrates a database to the state that its code needs: numbered plain SQL files, forward only, each once and whole.
 
 One session lock allows any number of instances to start at once; one transaction for each file leaves nothing of a file
-that fails; a checksum detects an edited file. The files own the schema. Source: docs/design.md §10;
-docs/decisions/0002-migrations.md.
+that fails; a checksum detects an edited file. Files that build indexes without a transaction: `concurrent_indexes.py`.
+The files own the schema. Source: docs/design.md §10; docs/decisions/0002-migrations.md.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,13 @@ import structlog
 
 import billing
 from billing.core.errors import BillingError
+from billing.db.concurrent_indexes import (
+    IndexStatement,
+    NotAnIndex,
+    apply_index_statement,
+    read_index_statements,
+    runs_without_transaction,
+)
 from billing.db.connection_errors import ADDRESS_ERRORS, CONNECTION_ERRORS, cannot_connect
 from billing.db.database import ReadTransaction
 from billing.db.grants import grant_again, record_grants, require_grants, require_roles, unreadable_record
@@ -26,8 +34,10 @@ log = structlog.get_logger(__name__)
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _COMPATIBLE = re.compile(r"^-- compatible-from: (\d{4})$", re.MULTILINE)
 _LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, distinct from the two-number locks of database.py
-_LOCK_WAIT_MS = 600_000
+_LOCK_WAIT_S = 600
+_LOCK_TRIED_EACH_S = 0.1
 _TABLE_LOCK_WAIT_MS = 30_000
+_INDEX_WAIT_MS = 600_000
 
 _OWNER_NEEDED = "migrate as the role that owns the database and has CREATEROLE (docs/operations.md)"
 
@@ -98,6 +108,12 @@ class MigrationFailed(BillingError):
     code = "migration_failed"
 
 
+class MigrationUnderWay(BillingError):
+    """Another instance has been migrating for long; nothing was changed by this one."""
+
+    code = "migration_under_way"
+
+
 class MigrationEndsTransaction(MigrationFailed):
     """A file ended its own transaction; examine the database before continuing."""
 
@@ -106,7 +122,7 @@ class MigrationEndsTransaction(MigrationFailed):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file. `checksum` is the SHA-256 of its bytes.
+    """One numbered file. `checksum` is the SHA-256 of its bytes. `indexes` are its statements if it has no transaction.
 
     `compatible_from` is the compatibility number that the file states in a line `-- compatible-from: 0018`: code whose
     newest migration has this number, or a later one, works on the schema after the file too (expand, then contract).
@@ -118,6 +134,7 @@ class Migration:
     checksum: str
     text: str
     compatible_from: int | None = None
+    indexes: Sequence[IndexStatement] = ()
 
 
 async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
@@ -128,12 +145,11 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
     May be called by many instances at once: one works, the others wait for it and find nothing to do. The address must
     reach the server itself or a pooler in session mode, as the lock belongs to the session.
 
-    Raises a MigrationRefused before anything is changed, MigrationFailed, or DatabaseUnavailable.
+    Raises a MigrationRefused before anything is changed, MigrationUnderWay, MigrationFailed, or DatabaseUnavailable.
     """
     migrations = read_migrations(directory or migrations_directory())
     async with _connected(owner_url) as connection:
-        await connection.execute(f"SET lock_timeout = {_LOCK_WAIT_MS}")
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
+        await _lock(connection)
         # A table locked by a long statement of the running service must not make it queue behind this migration without
         # limit.
         await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
@@ -145,7 +161,7 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
         missing = _compare(migrations, record)
         connection.add_log_listener(_log_warning)
         for migration in missing:
-            await _apply(connection, migration)
+            await (_build if migration.indexes else _apply)(connection, migration)
         await connection.execute(_SECURE_DATABASE)
         await record_grants(connection, is_changed=bool(missing))
     return [migration.name for migration in missing]
@@ -219,7 +235,11 @@ def _read_migration(number: int, name: str, content: bytes) -> Migration:
     if len(stated) > 1 or any(int(each) >= number for each in stated):
         raise MigrationFilesInvalid(f"{name} states a compatibility number that is not one, earlier than its own")
     compatible_from = int(stated[0]) if stated else None
-    return Migration(number, name, hashlib.sha256(content).hexdigest(), text, compatible_from)
+    try:
+        indexes = read_index_statements(text) if runs_without_transaction(text) else []
+    except NotAnIndex as error:
+        raise MigrationFilesInvalid(f"{name}: {error}") from error
+    return Migration(number, name, hashlib.sha256(content).hexdigest(), text, compatible_from, tuple(indexes))
 
 
 def _is_compatible(row: asyncpg.Record, newest: Migration) -> bool:
@@ -250,6 +270,33 @@ def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) 
     return list(migrations[last_applied:])
 
 
+async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Take the lock of migrations for the session.
+
+    It is tried again and again: a session that waits in the server has a snapshot, which a concurrent build of the
+    instance that holds the lock would wait for. Raises MigrationUnderWay.
+    """
+    for _ in range(int(_LOCK_WAIT_S / _LOCK_TRIED_EACH_S)):
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
+            return
+        await asyncio.sleep(_LOCK_TRIED_EACH_S)
+    raise MigrationUnderWay(f"another instance has been migrating for {_LOCK_WAIT_S} s; start this one again after it")
+
+
+async def _build(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+    """Apply a file without a transaction, and record it once each of its statements is done."""
+    # A build waits for transactions that began before it, and no statement of the service waits for it.
+    await connection.execute(f"SET lock_timeout = {_INDEX_WAIT_MS}")
+    for statement in migration.indexes:
+        try:
+            await apply_index_statement(connection, statement)
+        except asyncpg.PostgresError as error:
+            raise _failed(migration, error, offset=statement.offset) from error
+    record = (migration.number, migration.name, migration.checksum, migration.compatible_from)
+    await connection.execute(_ADD_RECORD, *record)
+    await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
+
+
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
     await connection.execute("BEGIN")
     try:
@@ -262,8 +309,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
         await connection.execute(_ADD_RECORD, *record)
         await connection.execute("COMMIT")
     except asyncpg.PostgresError as error:
-        remedy = f"; {_OWNER_NEEDED}" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
-        raise MigrationFailed(f"{migration.name}{_line(migration, error)}: {error}{remedy}") from error
+        raise _failed(migration, error) from error
     finally:
         if not connection.is_closed() and connection.is_in_transaction():
             await connection.execute("ROLLBACK")
@@ -275,11 +321,12 @@ def _log_warning(_: object, message: asyncpg.PostgresLogMessage) -> None:
         log.warning("migration_warned", detail=str(getattr(message, "message", message)))
 
 
-def _line(migration: Migration, error: asyncpg.PostgresError) -> str:
+def _failed(migration: Migration, error: asyncpg.PostgresError, *, offset: int = 0) -> MigrationFailed:
+    """The failure of a file, with the line; `offset` is the first character of the statement."""
     position = getattr(error, "position", None)
-    if position is None:
-        return ""
-    return f", line {migration.text.count(chr(10), 0, int(position) - 1) + 1}"
+    line = "" if position is None else f", line {migration.text.count(chr(10), 0, offset + int(position) - 1) + 1}"
+    remedy = f"; {_OWNER_NEEDED}" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
+    return MigrationFailed(f"{migration.name}{line}: {error}{remedy}")
 
 
 @asynccontextmanager
