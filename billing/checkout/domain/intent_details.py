@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.checkout.domain.patient_states import StateLabel, state_label
+from billing.core.clock import known_time
 from billing.core.ids import DepositRequestId, IntentId, InvoiceId, PaymentId, VisitId
 from billing.core.money import Dong
 from billing.core.reference_code import ReferenceCode
@@ -112,6 +113,11 @@ class IntentPayment:
     occurred_at: datetime
     on_invoices: Dong
     credit: Dong
+
+    @property
+    def is_time_known(self) -> bool:
+        """Whether the time is known, not the day alone."""
+        return known_time(self.occurred_at) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

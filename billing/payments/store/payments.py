@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing.core.clock import known_time
 from billing.core.ids import AllocationId, DepositId, IntentId, InvoiceId, PaymentId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
@@ -44,6 +45,11 @@ class ListedPayment:
     recorded_at: datetime
     is_held: bool
     position: PaymentPosition
+
+    @property
+    def is_time_known(self) -> bool:
+        """Whether the time is known, not the day alone."""
+        return known_time(self.occurred_at) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

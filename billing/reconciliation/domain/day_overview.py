@@ -28,7 +28,7 @@ class BankAccountName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderTotal:
-    """Payments that providers reported for a day, in đồng; `last_at` is the newest of them."""
+    """Payments that providers reported for a day, in đồng; `last_at` is the newest known time of them."""
 
     count: int
     amount: Dong

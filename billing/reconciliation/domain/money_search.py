@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from billing.core.clock import known_time
 from billing.core.errors import InvalidValue
 from billing.core.money import Dong
 from billing.core.text import upper_without_marks
@@ -99,6 +100,11 @@ class Money:
     unallocated: Dong
     exception_id: UUID | None
 
+    @property
+    def is_time_known(self) -> bool:
+        """Whether the time is known, not the day alone."""
+        return known_time(self.occurred_at) is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMoney:
@@ -131,7 +137,7 @@ def _reasons(question: MoneyQuestion, money: Money) -> list[Why]:
         why += _compare_payer(words(question.payer), money)
     if question.account and compact(money.payer_account).endswith(compact(question.account)):
         why.append(Why.ACCOUNT)
-    if question.paid_at is not None and abs(money.occurred_at - question.paid_at) <= _CLOSE:
+    if question.paid_at is not None and money.is_time_known and abs(money.occurred_at - question.paid_at) <= _CLOSE:
         why.append(Why.TIME)
     return why
 

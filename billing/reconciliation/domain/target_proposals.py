@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -63,6 +63,7 @@ class ReceivedMoney:
 
     id: UUID
     amount: Dong
+    day: date
     occurred_at: datetime | None
     text: str
     payer_name: str

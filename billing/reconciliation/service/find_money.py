@@ -12,6 +12,7 @@ from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId, uuid7
+from billing.core.list_slice import day_begins
 from billing.core.text import shorten_name
 from billing.db.context import Context
 from billing.ledger.service.audit import note
@@ -49,20 +50,22 @@ async def find_money(
 ) -> SearchResult:
     """Search payments and open statement lines of the organization. Raises PersonNeeded."""
     person = require_person(actor)
-    since_ms = max(0, int(question.since.timestamp() * 1000))
+    since_ms = max(0, int(day_begins(business_date(question.since)).timestamp() * 1000))
+    last_day = business_date(question.until - timedelta(microseconds=1))
     async with context.database.transaction(organization_id) as tx:
         payments = await read_payments_of_period(
             tx,
             since_id=uuid7(since_ms, 0),
             since=question.since,
             until=question.until,
+            last_day=last_day,
             amount=question.amount,
             at_most=CANDIDATES_MAX + 1,
         )
         lines = await read_open_lines_of_period(
             tx,
             first_day=business_date(question.since),
-            last_day=business_date(question.until - timedelta(microseconds=1)),
+            last_day=last_day,
             amount=question.amount,
             at_most=CANDIDATES_MAX + 1,
         )

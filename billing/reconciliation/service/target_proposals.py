@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from billing.core.clock import noon_of
 from billing.db.database import Transaction
 from billing.reconciliation.domain.target_proposals import ReceivedMoney, TargetProposal, rank_targets, similar_codes
 from billing.reconciliation.store.target_proposals import read_targets
@@ -19,9 +20,9 @@ OPENED_AFTER = timedelta(days=1)
 
 async def propose_targets(tx: Transaction, moneys: Sequence[ReceivedMoney]) -> Mapping[UUID, Sequence[TargetProposal]]:
     """The ranked targets of each money, by its id; moneys without a proposal have an empty sequence."""
-    times = [each.occurred_at for each in moneys if each.occurred_at is not None]
-    if not times:
-        return {each.id: () for each in moneys}
+    if not moneys:
+        return {}
+    times = [each.occurred_at or noon_of(each.day) for each in moneys]
     codes = {code for each in moneys for code in similar_codes(each.text)}
     targets = await read_targets(
         tx,

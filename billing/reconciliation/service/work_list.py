@@ -12,7 +12,6 @@ from uuid import UUID
 from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
-from billing.core.list_slice import day_begins
 from billing.core.money import Dong
 from billing.db.context import Context
 from billing.db.database import Transaction
@@ -167,7 +166,11 @@ def _has_unknown_payer(row: WorkRow) -> bool:
 
 def _money(row: WorkRow) -> ReceivedMoney:
     amount = row.free if row.payment_id is not None else Dong(row.signed_amount)
-    occurred_at = row.occurred_at
-    if occurred_at is None and row.business_day <= business_date(row.read_at):
-        occurred_at = day_begins(row.business_day)
-    return ReceivedMoney(id=row.id, amount=amount, occurred_at=occurred_at, text=row.text, payer_name=row.payer_name)
+    return ReceivedMoney(
+        id=row.id,
+        amount=amount,
+        day=min(row.business_day, business_date(row.read_at)),
+        occurred_at=row.occurred_at,
+        text=row.text,
+        payer_name=row.payer_name,
+    )

@@ -52,6 +52,7 @@ async def find_matches_of_visit(tx: Transaction, money: MoneyOfVisit) -> Matches
     return MatchesOfVisit(match_ids=row["match_ids"], payout_ids=row["payout_ids"])
 
 
+# What has a day without a time gets noon, as `noon_of` gives it.
 _CONFIRMATIONS = """
     WITH linked AS (
         SELECT item.match_id, item.item_kind, item.item_id FROM match_item AS item
@@ -67,7 +68,7 @@ _CONFIRMATIONS = """
         WHERE match.organization_id = $1 AND match.id = ANY ($2::uuid[]) AND match.state = 'live'
         UNION ALL
         SELECT 'statement_line', line.id, import.file_name || ' ' || line.row,
-            coalesce(line.occurred_at, line.booked_on::timestamp AT TIME ZONE interval '7 hours'), line.amount,
+            coalesce(line.occurred_at, (line.booked_on + time '12:00') AT TIME ZONE interval '7 hours'), line.amount,
             CASE WHEN line.is_tentative THEN 'tentative' ELSE 'confirmed' END, line.bank_reference, '',
             linked.match_id, NULL
         FROM linked
@@ -76,14 +77,14 @@ _CONFIRMATIONS = """
         WHERE linked.item_kind = 'statement_line'
         UNION ALL
         SELECT 'settlement_line', line.id, import.file_name || ' ' || line.row, coalesce(line.occurred_at,
-            line.paid_out_on::timestamp AT TIME ZONE interval '7 hours', import.ended_at), line.amount, line.movement,
+            (line.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', import.ended_at), line.amount, line.movement,
             line.bank_reference, '', linked.match_id, NULL
         FROM linked
         JOIN active_settlement_line AS line ON line.organization_id = $1 AND line.id = linked.item_id
         JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = line.import_id
         WHERE linked.item_kind = 'settlement_line'
         UNION ALL
-        SELECT 'payout', payout.id, '', payout.paid_out_on::timestamp AT TIME ZONE interval '7 hours', stated.net, '',
+        SELECT 'payout', payout.id, '', (payout.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', stated.net, '',
             '', '', linked.match_id, NULL
         FROM payout
         JOIN payout_amount AS stated ON stated.organization_id = $1 AND stated.payout_id = payout.id

@@ -25,9 +25,11 @@ async def read_bank_account_names(tx: Transaction) -> list[BankAccountName]:
     return [read_row(BankAccountName, row) for row in await tx.fetch(_BANK_ACCOUNTS, tx.organization_id)]
 
 
-# Ids contain the time of recording: the key bounds what is read.
+# Ids contain the time of recording: the key bounds what is read. Noon sharp is no known time (`noon_of`).
 _PROVIDER = """
-    SELECT count(*) AS count, coalesce(sum(payment.amount), 0)::bigint AS amount, max(payment.occurred_at) AS last_at
+    SELECT count(*) AS count, coalesce(sum(payment.amount), 0)::bigint AS amount,
+        max(payment.occurred_at) FILTER (
+            WHERE (payment.occurred_at AT TIME ZONE interval '7 hours')::time <> '12:00') AS last_at
     FROM payment
     WHERE payment.organization_id = $1 AND payment.id >= $2 AND payment.id < $3 AND payment.method = 'provider'
         AND payment.occurred_at >= $4 AND payment.occurred_at < $5

@@ -7,6 +7,7 @@ docs/personal-data.md.
 from datetime import date, datetime
 from uuid import UUID
 
+from billing.core.clock import business_date
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -24,7 +25,10 @@ _PAYMENTS = """
     JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
     LEFT JOIN payment_origin AS origin ON origin.organization_id = $1 AND origin.payment_id = payment.id
     LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
-    WHERE payment.organization_id = $1 AND payment.id >= $2 AND payment.occurred_at >= $3 AND payment.occurred_at < $4
+    WHERE payment.organization_id = $1 AND payment.id >= $2
+        AND (payment.occurred_at >= $3 AND payment.occurred_at < $4
+            OR (payment.occurred_at AT TIME ZONE interval '7 hours')::time = '12:00'
+                AND (payment.occurred_at AT TIME ZONE interval '7 hours')::date BETWEEN $7 AND $8)
         AND ($5::bigint IS NULL OR payment.amount = $5) AND payment.method <> 'cash'
     ORDER BY payment.id DESC LIMIT $6
 """
@@ -36,17 +40,24 @@ async def read_payments_of_period(
     since_id: UUID,
     since: datetime,
     until: datetime,
+    last_day: date,
     amount: Dong | None,
     at_most: int,
 ) -> list[Money]:
-    """Payments other than cash of a period, the newest first; None: of any amount."""
-    rows = await tx.fetch(_PAYMENTS, tx.organization_id, since_id, since, until, amount, at_most)
+    """Payments other than cash of a period, the newest first; None: of any amount.
+
+    A payment without a known time is of the period if its day is; `since_id` is not after the first day begins.
+    """
+    first_day = business_date(since)
+    values = (since_id, since, until, amount, at_most, first_day, last_day)
+    rows = await tx.fetch(_PAYMENTS, tx.organization_id, *values)
     return [read_row(Money, row) for row in rows]
 
 
+# A line without a time gets noon, as `noon_of` gives it.
 _LINES = """
     SELECT 'statement_line' AS kind, line.id, line.amount,
-        coalesce(line.occurred_at, line.booked_on::timestamp AT TIME ZONE interval '7 hours') AS occurred_at,
+        coalesce(line.occurred_at, (line.booked_on + time '12:00') AT TIME ZONE interval '7 hours') AS occurred_at,
         line.bank_reference, coalesce(written.text, '') AS text, coalesce(written.counterparty_name, '') AS payer_name,
         coalesce(written.counterparty_account, '') AS payer_account, '' AS reference_code, 0::bigint AS unallocated,
         (SELECT one.id FROM exception_case AS one WHERE one.organization_id = $1 AND one.item_id = line.id

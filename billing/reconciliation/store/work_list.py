@@ -3,9 +3,11 @@
 Personal: texts and names of payers. Source: docs/personal-data.md.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
+from billing.core.clock import known_time
 from billing.core.list_slice import day_begins, day_ends
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -90,7 +92,12 @@ async def read_work(
         limit,
         wanted.until,
     )
-    return [read_row(WorkRow, row) for row in rows]
+    return [_without_invented_time(read_row(WorkRow, row)) for row in rows]
+
+
+def _without_invented_time(row: WorkRow) -> WorkRow:
+    """The row of money of which only the day is known has no time."""
+    return row if row.occurred_at is None else replace(row, occurred_at=known_time(row.occurred_at))
 
 
 # Open exceptions are few: the index of open ones bounds what is counted.

@@ -4,14 +4,14 @@ The money is reserved when a refund is requested. Refunds through a provider are
 `payments/service/provider_refunds.py`. Source: docs/design.md §5; docs/visit-accounts.md, Refunds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound
-from billing.core.ids import OrganizationId, RefundId
+from billing.core.ids import OrganizationId, ReceiptId, RefundId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.database import Transaction
@@ -56,17 +56,19 @@ from billing.visit_accounts.service.refund_requests import approve, check_new_re
 from billing.visit_accounts.service.refund_sources import NewRefund, require_provider
 from billing.visit_accounts.store.desks import find_desk
 from billing.visit_accounts.store.hand_overs import has_bank_account
+from billing.visit_accounts.store.receipts import read_receipts_of_refund
 from billing.visit_accounts.store.shifts import read_latest_shift_of
 from providers.contract import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundDetails:
-    """A refund with its parts and its destination."""
+    """A refund with its parts, its destination, and the numbers of the receipts that paid it out in cash."""
 
     refund: Refund
     parts: Sequence[RefundPart]
     destination: BankDestination | None
+    receipts: Mapping[ReceiptId, str]
 
 
 async def request_refund(
@@ -200,13 +202,14 @@ async def cancel_refund(
 
 
 async def find_refund(context: PaymentContext, organization_id: OrganizationId, refund_id: RefundId) -> RefundDetails:
-    """A refund with its parts and destination. Raises NotFound."""
+    """A refund with its parts, destination and receipts. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         refund = await read_refund(tx, refund_id)
         if refund is None:
             raise NotFound("no such refund", field="refund_id")
         parts, destination = await read_parts(tx, refund_id), await read_destination(tx, refund_id)
-    return RefundDetails(refund=refund, parts=parts, destination=destination)
+        receipts = await read_receipts_of_refund(tx, refund_id)
+    return RefundDetails(refund=refund, parts=parts, destination=destination, receipts=receipts)
 
 
 async def find_cash_to_pay(

@@ -4,6 +4,7 @@ Nothing from which the expected cash follows is shown before the count is finish
 closing.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +19,7 @@ from billing.ledger.service.audit import note
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.domain.difference_causes import Cause, DifferenceFacts, find_causes
-from billing.visit_accounts.domain.receipt import ReceiptState
+from billing.visit_accounts.domain.receipt import PartMethod, ReceiptState
 from billing.visit_accounts.domain.shift import CashCount, Drawer, NoOpenShift, Shift, count_cash
 from billing.visit_accounts.domain.shift_count import CashMovedSinceCount, CountNeeded, CountState, ShiftCount
 from billing.visit_accounts.service.cash import lock_drawer
@@ -66,6 +67,19 @@ class Closing:
     def shift(self) -> Shift:
         """The shift itself."""
         return self.named.shift
+
+    @property
+    def sums_not_cash(self) -> Mapping[PartMethod, int]:
+        """What `others` sum to by method, without their cash: as the sums of the shift, less what went out."""
+        sums: Counter[PartMethod] = Counter()
+        for part in (part for receipt in self.others for part in receipt.parts_not_cash):
+            sums[part.method] += part.amount
+        return sums
+
+    @property
+    def not_cash(self) -> int:
+        """What `others` sum to without their cash."""
+        return sum(self.sums_not_cash.values())
 
     @property
     def is_counted(self) -> bool:
@@ -254,4 +268,4 @@ async def _result(tx: Transaction, context: PaymentContext, shift: Shift, count:
 
 def _is_ticked(receipt: DeskReceipt) -> bool:
     """Whether a receipt is ticked by hand: valid, and not of cash alone."""
-    return receipt.state is ReceiptState.VALID and any(method not in ("cash", "rounding") for method in receipt.methods)
+    return receipt.state is ReceiptState.VALID and bool(receipt.parts_not_cash)

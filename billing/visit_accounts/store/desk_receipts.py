@@ -57,6 +57,22 @@ class DeskReceipt:
         """The methods of its parts, each once."""
         return sorted({part.method for part in self.parts})
 
+    @property
+    def parts_not_cash(self) -> list[DeskReceiptPart]:
+        """What was not paid in cash, nor by its rounding; negative for money out."""
+        sign = 1 if self.direction is Direction.IN else -1
+        in_cash = (PartMethod.CASH, PartMethod.ROUNDING)
+        return [
+            DeskReceiptPart(method=part.method, amount=sign * part.amount)
+            for part in self.parts
+            if part.method not in in_cash
+        ]
+
+    @property
+    def amount_not_cash(self) -> int:
+        """The sum of these parts."""
+        return sum(part.amount for part in self.parts_not_cash)
+
     def amount_of(self, method: PartMethod) -> int:
         """The sum of the parts of a method."""
         return sum(part.amount for part in self.parts if part.method is method)

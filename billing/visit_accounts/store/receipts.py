@@ -4,12 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from billing.core.ids import DepositId, DepositRequestId, InvoiceId, PaymentId, PersonId, ReceiptId, ShiftId, VisitId
+from billing.core.ids import (
+    DepositId,
+    DepositRequestId,
+    InvoiceId,
+    PaymentId,
+    PersonId,
+    ReceiptId,
+    RefundId,
+    ShiftId,
+    VisitId,
+)
 from billing.core.list_slice import ListSlice
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row
-from billing.visit_accounts.domain.receipt import Receipt, ReceiptPart, ReceiptState
+from billing.visit_accounts.domain.receipt import Receipt, ReceiptPart, ReceiptState, write_number
 
 _ADD_RECEIPT = """
     INSERT INTO receipt (organization_id, id, series, year, number, direction, purpose, state, visit_id, shift_id,
@@ -100,6 +110,19 @@ async def read_receipt(tx: Transaction, receipt_id: ReceiptId, *, locked: bool =
         return None
     parts = await tx.fetch(_PARTS, tx.organization_id, receipt_id)
     return replace(read_row(Receipt, row), parts=tuple(read_row(ReceiptPart, part) for part in parts))
+
+
+_RECEIPTS_OF_REFUND = """
+    SELECT DISTINCT receipt.id, receipt.series, receipt.year, receipt.number FROM receipt_part AS part
+    JOIN receipt ON receipt.organization_id = $1 AND receipt.id = part.receipt_id
+    WHERE part.organization_id = $1 AND part.refund_id = $2 ORDER BY receipt.id
+"""
+
+
+async def read_receipts_of_refund(tx: Transaction, refund_id: RefundId) -> dict[ReceiptId, str]:
+    """The receipts that paid a refund out in cash, with their numbers as printed."""
+    rows = await tx.fetch(_RECEIPTS_OF_REFUND, tx.organization_id, refund_id)
+    return {ReceiptId(row["id"]): write_number(row["series"], row["year"], row["number"]) for row in rows}
 
 
 _VOID_RECEIPT = """

@@ -90,11 +90,12 @@ class InstructionDocument(TypedDict):
 
 
 class IntentPaymentDocument(Document):
-    """A payment under the intent's code, in whole đồng."""
+    """A payment under the intent's code, in whole đồng. `is_time_known` false: only the day of `occurred_at` is known."""
 
     id: Text
     amount: int
     occurred_at: Text
+    is_time_known: bool
     on_invoices: int
     credit: int
 

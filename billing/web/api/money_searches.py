@@ -33,12 +33,16 @@ class MoneySearchBody(Body):
 
 
 class FoundMoneyDocument(Document):
-    """Money that agrees in `why`, in whole đồng. `payer` and `account_ending` are shortened."""
+    """Money that agrees in `why`, in whole đồng. `payer` and `account_ending` are shortened.
+
+    `is_time_known` is false where only the day of `occurred_at` is known.
+    """
 
     kind: MoneyKind
     id: Text
     amount: int
     occurred_at: Text
+    is_time_known: bool
     bank_reference: str
     reference_code: str
     unallocated: int
@@ -81,6 +85,7 @@ def _document(shown: ShownMoney) -> FoundMoneyDocument:
         id=str(money.id),
         amount=money.amount,
         occurred_at=money.occurred_at.isoformat(),
+        is_time_known=money.is_time_known,
         bank_reference=money.bank_reference,
         reference_code=money.reference_code,
         unallocated=money.unallocated,

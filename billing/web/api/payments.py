@@ -39,6 +39,7 @@ class PositionDocument(Document):
 class PaymentSummary(Document):
     """Money received; amounts in whole đồng. `is_held`: a possible duplicate that a person must decide.
 
+    `is_time_known` is false where only the day of `occurred_at` is known.
     `account` is the provider account; null for cash, card payments at a terminal and transfers that a person confirmed.
     """
 
@@ -50,6 +51,7 @@ class PaymentSummary(Document):
     provider_reference: str
     bank_reference: str
     occurred_at: Text
+    is_time_known: bool
     recorded_at: Text
     is_held: bool
     position: PositionDocument

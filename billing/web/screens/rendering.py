@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from billing.core.clock import VIETNAM
+from billing.core.clock import VIETNAM, known_time
 from billing.web.pages.rendering import without_unseen
 from billing.web.pages.static import static_address
 from billing.web.screens.navigation import SHOWN, entries_of
@@ -107,6 +107,16 @@ def day_time(value: datetime) -> str:
     return f"{value.astimezone(VIETNAM):%d/%m/%Y %H:%M}"
 
 
+def occurred(value: datetime) -> str:
+    """Date and time of an event, or its date alone where the time is not known: `28/11/2026`."""
+    return day(value) if known_time(value) is None else day_time(value)
+
+
+def occurred_time(language: ScreenLanguage, value: datetime) -> str:
+    """The time of day of an event, or that it is not known."""
+    return translate(language, "common.time_unknown") if known_time(value) is None else time(value)
+
+
 def inert(text: str) -> str:
     """A text of others without control characters and marks of direction: it moves no text next to it.
 
@@ -172,6 +182,8 @@ def _environment(language: ScreenLanguage) -> Environment:
         "day": day,
         "time": time,
         "day_time": day_time,
+        "occurred": occurred,
+        "occurred_time": partial(occurred_time, language),
         "inert": inert,
     }
     environment.filters.update(filters)

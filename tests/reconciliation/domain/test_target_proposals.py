@@ -20,7 +20,9 @@ from billing.reconciliation.domain.target_proposals import (
 CODE = reference_code("ZZ", 123_456_789)
 OTHER = reference_code("ZZ", 500_000_000)
 NOON = datetime(2026, 11, 28, 5, tzinfo=UTC)
-MONEY = ReceivedMoney(id=UUID(int=1), amount=Dong(124_620), occurred_at=NOON, text="CHUYEN TIEN", payer_name="")
+MONEY = ReceivedMoney(
+    id=UUID(int=1), amount=Dong(124_620), day=NOON.date(), occurred_at=NOON, text="CHUYEN TIEN", payer_name=""
+)
 TARGET = PaymentTarget(
     intent_id=UUID(int=2),
     code=CODE,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.core.actor import Role
+from billing.core.clock import business_date, noon_of
 from tests.builders import ACCOUNT_NAME
 from tests.flow import PaymentFlow
 from tests.visit_accounts.accounts import open_visit
@@ -67,6 +68,34 @@ async def test_nothing_found_states_the_way_out(day: DeskDay) -> None:
 
     assert "Không thấy khoản nào" in page
     assert "không phải nộp lần hai" in page
+
+
+async def test_money_without_a_known_time_is_shown_with_its_day_alone(day: DeskDay) -> None:
+    """A line of a statement often has no time: no page, file or answer of the API makes one of it."""
+    account = await day.site.context.accounts.find(ORGANIZATION, ACCOUNT_NAME)
+    assert account is not None
+    flow, today = PaymentFlow(day.site.context, day.site.hospital, account), business_date(day.site.context.clock())
+    await flow.deliver(flow.notice("T2", "", amount=77_000, occurred_at=noon_of(today)))
+    wanted = {"first_day": today.isoformat(), "last_day": today.isoformat()}
+
+    found = text_of(await day.staff.page("/desk/find-money?amount=77000"))
+    searches = [
+        await day.site.client.post("/v1/money-searches", json={**wanted, "amount": 77_000, "paid_at": at})
+        for at in (None, noon_of(today).isoformat())
+    ]
+    [known, unknown] = [
+        (await day.site.client.get("/v1/payments")).json()["items"][place]["is_time_known"] for place in (1, 0)
+    ]
+    async with signed_in(day.site, Role.FINANCE) as finance:
+        work = text_of(await finance.page("/finance/reconciliation"))
+        file = (await finance.client.get("/finance/exceptions/file?format=csv")).text
+
+    assert f"{today:%d/%m/%Y} 77.000" in found
+    assert all(each.json()["found"][0]["is_time_known"] is False for each in searches)
+    assert searches[1].json()["found"][0]["why"] == ["amount"]
+    assert (known, unknown) == (True, False)
+    all_texts = found + work + file
+    assert "12:00" not in all_texts, all_texts[all_texts.index("12:00") - 80 :][:120]
 
 
 async def test_person_of_some_facilities_sees_no_money_of_unknown_payers(day: DeskDay) -> None:

@@ -64,9 +64,11 @@ async def test_refunded_line_is_approved_by_a_second_person_and_paid_from_the_dr
     assert "chưa được duyệt" in text_of(early.text)
     assert (location(approved), location(paid)) == (refund, refund)
     assert again.status_code == 422
-    assert "đã trả" in text_of(await cashier.page(refund))
-    [row] = await visit.morning.site.as_owner("SELECT amount FROM receipt WHERE direction = 'out'")
+    page = await cashier.page(refund)
+    assert "đã trả" in text_of(page)
+    [row] = await visit.morning.site.as_owner("SELECT id, amount FROM receipt WHERE direction = 'out'")
     assert row["amount"] == 20_000
+    assert f'href="/receipts/{row["id"]}"' in page
     await visit.morning.count(n100000="2", n10000="1", n5000="1", n1000="1")
     assert "Phải có 216.000" in text_of(await cashier.page("/shift/close"))
 

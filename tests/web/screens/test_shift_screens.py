@@ -159,6 +159,34 @@ async def test_cash_receipt_without_a_print_is_named_before_the_close(morning: M
     assert receipt["number"] in page
 
 
+async def test_receipts_not_cash_are_listed_with_their_part_and_sum_to_the_non_cash_total(morning: Morning) -> None:
+    await morning.open()
+    [bank] = await morning.site.as_owner("SELECT id FROM bank_account WHERE organization_id = 1 LIMIT 1")
+    facility_code = morning.site.hospital.facility_code
+    terminal = {"facility_code": facility_code, "name": "POS 1", "terminal_number": "T1"}
+    added = await morning.site.client.post("/v1/card-terminals", json={**terminal, "bank_account_id": str(bank["id"])})
+    card = {"method": "card", "terminal_id": added.json()["id"]}
+    parts = [{"method": "cash", "amount": 70_000}, {**card, "amount": 30_000, "approval_code": "A1"}]
+    mixed = await morning.client.post(
+        f"/v1/visits/{morning.visit.visit_id}/collections", json={"amount": 100_000, "parts": parts}
+    )
+    assert mixed.status_code == 201, mixed.text
+    await morning.take(20_000, **card, approval_code="A2")
+    shift_id = await morning.shift_id()
+    await morning.cashier.post("/shift/close/count", shift_id=shift_id, **FLOAT)
+
+    listed = text_of(await morning.cashier.page("/shift/close?step=receipts"))
+    await morning.cashier.post("/shift/close/receipts", shift_id=shift_id)
+    result = text_of(await morning.cashier.page("/shift/close"))
+    desk = text_of(await morning.cashier.page("/desk"))
+
+    assert "Cà thẻ (POS) + Tiền mặt 30.000 trên phiếu 100.000" in listed
+    assert "Cộng Cà thẻ (POS) 50.000" in listed
+    assert "Cộng không dùng tiền mặt 50.000 đ" in listed
+    assert "Phiếu không tiền mặt 2 50.000 đ" in result
+    assert "Cộng không dùng tiền mặt 50.000 đ" in desk
+
+
 async def test_cash_goes_to_the_treasurer_and_to_the_bank(morning: Morning) -> None:
     shift_id = await morning.open()
     await morning.take(50_000)

@@ -29,7 +29,7 @@ from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png, qr_svg
 from billing.checkout.service.desk_phones import DeskPhone
 from billing.checkout.service.pay_page import PayPage, choose_surplus, expedite_poll, find_pay_page
-from billing.core.clock import VIETNAM
+from billing.core.clock import VIETNAM, known_time
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.explain import Language, money_text
@@ -244,7 +244,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "is_missing_code": code is None and page.redirect is None and page.state not in _WITHOUT_CODE,
         "amounts": amounts,
         "payments": [
-            (_format_time(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
+            (_format_occurred(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
         ],
         "next_step": messages.get(
             f"next_{page.state.value}{'_' + page.surplus_choice if page.surplus_choice else ''}", ""
@@ -267,6 +267,11 @@ def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is
     unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
     sentence = (messages["over_received"] if page.may_choose else state_message.sentence).format(**unbroken)
     return state_message.label, f"{sentence} {messages['checking_rest']}" if is_reported else sentence
+
+
+def _format_occurred(time: datetime) -> str:
+    """The time of a payment, or its day alone where the time is not known."""
+    return f"{time.astimezone(VIETNAM):%d/%m/%Y}" if known_time(time) is None else _format_time(time)
 
 
 def _format_time(time: datetime) -> str:

@@ -157,6 +157,7 @@ async def _page(
         refund=refund,
         parts=details.parts,
         destination=details.destination,
+        receipts=details.receipts,
         may_approve=refund.state == "requested" and may_approve,
         seconds=await find_second_persons(request, Right.APPROVE_REFUND)
         if refund.state == "requested" and not may_approve

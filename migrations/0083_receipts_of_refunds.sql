@@ -1,0 +1,2 @@
+-- The page of a refund leads to the receipts that paid it out.
+CREATE INDEX receipt_part_refund ON receipt_part (organization_id, refund_id) WHERE refund_id IS NOT NULL;
