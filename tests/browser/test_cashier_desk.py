@@ -201,6 +201,10 @@ async def test_next_patient_is_served_while_a_code_waits(
     await keep(page, tmp_path, "cashier-background")
     await site.bank().pay(payload, Behaviour.EXACT)
 
+    await expect(page.locator("#waiting")).to_contain_text("Đã nhận tiền: Nguyễn V. An", timeout=20_000)
+    async with page.expect_popup() as paper:
+        await page.keyboard.press("F4")
+    await expect((await paper.value).locator("body")).to_contain_text("Đã thu lần này")
     await expect(page.locator("#waiting")).not_to_contain_text("Nguyễn V. An", timeout=20_000)
     [row] = await site.as_owner("SELECT count(*) AS receipts FROM receipt")
     assert row["receipts"] == 1

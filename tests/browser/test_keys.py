@@ -76,6 +76,42 @@ async def test_first_letters_come_back_and_the_lock_has_one(page: Page, site: Si
     assert complaints == []
 
 
+async def test_keys_act_on_every_page_of_the_cashier_and_leave_its_fields_alone(
+    page: Page, site: Site, day: DeskDay, complaints: Complaints
+) -> None:
+    visit_id = await day.visit()
+    await page.goto(f"{site.address}/shift")
+    await page.keyboard.press("F10")
+    await page.wait_for_url("**/shift/close")
+    await page.keyboard.press("F9")
+    await page.wait_for_url("**/desk/find-money")
+    await page.goto(f"{site.address}/desk/visits/{visit_id}/refund")
+    await page.locator("#l1").check()
+    await page.locator("#pick button").click()
+    await page.locator("#room").fill("")
+    await page.keyboard.type("0105800000123 x?")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#room")).to_have_value("0105800000123 x?")
+
+    await page.locator("#room").blur()
+    await page.keyboard.press("t")
+    await page.wait_for_url(f"**/desk/visits/{visit_id}/deposit")
+    await page.goto(f"{site.address}/shift")
+    await page.keyboard.press("Escape")
+    await page.wait_for_url("**/desk")
+    await page.goto(f"{site.address}/shift")
+    await page.keyboard.press("F2")
+
+    await page.wait_for_url(f"**/desk/visits/{visit_id}")
+    await page.goto(f"{site.address}/desk/keys")
+    await page.locator("#letters-off").check()
+    await page.goto(f"{site.address}/shift")
+    await page.keyboard.press("m")
+    await page.keyboard.press("F10")
+    await page.wait_for_url("**/shift/close")
+    assert complaints == []
+
+
 async def test_typing_into_a_proposed_amount_replaces_it(
     page: Page, site: Site, day: DeskDay, complaints: Complaints
 ) -> None:

@@ -11,8 +11,7 @@ from datetime import timedelta
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
-from billing.core.ids import OrganizationId, uuid7
-from billing.core.list_slice import day_begins
+from billing.core.ids import OrganizationId
 from billing.core.text import shorten_name
 from billing.db.context import Context
 from billing.ledger.service.audit import note
@@ -50,12 +49,10 @@ async def find_money(
 ) -> SearchResult:
     """Search payments and open statement lines of the organization. Raises PersonNeeded."""
     person = require_person(actor)
-    since_ms = max(0, int(day_begins(business_date(question.since)).timestamp() * 1000))
     last_day = business_date(question.until - timedelta(microseconds=1))
     async with context.database.transaction(organization_id) as tx:
         payments = await read_payments_of_period(
             tx,
-            since_id=uuid7(since_ms, 0),
             since=question.since,
             until=question.until,
             last_day=last_day,

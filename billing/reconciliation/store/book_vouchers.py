@@ -77,15 +77,15 @@ _CONFIRMATIONS = """
         WHERE linked.item_kind = 'statement_line'
         UNION ALL
         SELECT 'settlement_line', line.id, import.file_name || ' ' || line.row, coalesce(line.occurred_at,
-            (line.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', import.ended_at), line.amount, line.movement,
-            line.bank_reference, '', linked.match_id, NULL
+            (line.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', import.ended_at), line.amount,
+            line.movement, line.bank_reference, '', linked.match_id, NULL
         FROM linked
         JOIN active_settlement_line AS line ON line.organization_id = $1 AND line.id = linked.item_id
         JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = line.import_id
         WHERE linked.item_kind = 'settlement_line'
         UNION ALL
-        SELECT 'payout', payout.id, '', (payout.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', stated.net, '',
-            '', '', linked.match_id, NULL
+        SELECT 'payout', payout.id, '', (payout.paid_out_on + time '12:00') AT TIME ZONE interval '7 hours', stated.net,
+            '', '', '', linked.match_id, NULL
         FROM payout
         JOIN payout_amount AS stated ON stated.organization_id = $1 AND stated.payout_id = payout.id
         LEFT JOIN linked ON linked.item_kind = 'payout' AND linked.item_id = payout.id

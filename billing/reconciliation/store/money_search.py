@@ -8,6 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.core.clock import business_date
+from billing.core.list_slice import first_id_of_day
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
@@ -37,7 +38,6 @@ _PAYMENTS = """
 async def read_payments_of_period(
     tx: Transaction,
     *,
-    since_id: UUID,
     since: datetime,
     until: datetime,
     last_day: date,
@@ -46,10 +46,10 @@ async def read_payments_of_period(
 ) -> list[Money]:
     """Payments other than cash of a period, the newest first; None: of any amount.
 
-    A payment without a known time is of the period if its day is; `since_id` is not after the first day begins.
+    A payment without a known time is of the period if its day is.
     """
     first_day = business_date(since)
-    values = (since_id, since, until, amount, at_most, first_day, last_day)
+    values = (first_id_of_day(first_day), since, until, amount, at_most, first_day, last_day)
     rows = await tx.fetch(_PAYMENTS, tx.organization_id, *values)
     return [read_row(Money, row) for row in rows]
 

@@ -18,7 +18,7 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.visit_accounts.domain.receipt import Direction, PartMethod
 from billing.visit_accounts.domain.shift import Shift, ShiftState
 from billing.visit_accounts.service.ticked_lines import request_ticked_lines
-from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_desk
+from billing.visit_accounts.store.desk_receipts import DeskReceipt, read_receipts_of_desk, read_unprinted_transfers
 from billing.visit_accounts.store.desk_screens import (
     Screen,
     Shown,
@@ -36,6 +36,10 @@ from billing.visit_accounts.store.shifts import read_latest_shift_of
 WAITS_FOR = timedelta(hours=14)
 """How long a code stays in the list of a desk: a shift."""
 
+UNPRINTED_FOR = timedelta(minutes=15)
+"""How long the desk names a receipt for a transfer that nobody has printed; the closing of the shift names it later."""
+
+UNPRINTED_MAX = 2
 RECEIPTS_MAX = 5
 
 
@@ -171,6 +175,13 @@ async def find_waiting(context: Context, organization_id: OrganizationId, desk_i
     """The codes that wait at a desk, the oldest first."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await read_waiting_codes(tx, desk_id, since=context.clock() - WAITS_FOR)
+
+
+async def find_unprinted(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> list[DeskReceipt]:
+    """The newest receipts of a desk for transfers that nobody has printed yet: their payers may have gone on."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        since = context.clock() - UNPRINTED_FOR
+        return await read_unprinted_transfers(tx, desk_id, since=since, at_most=UNPRINTED_MAX)
 
 
 async def find_customer_screen(context: Context, organization_id: OrganizationId, desk_id: DeskId) -> CustomerScreen:

@@ -171,6 +171,7 @@ async def print_receipt(
         await count_print(tx, receipt_id, copies=copies, at=context.clock())
         if copies:
             await note(tx, context, actor, "receipt_reprinted", ("receipt", receipt_id))
+    context.publish_change(organization_id)
     return receipt.reprints + copies
 
 

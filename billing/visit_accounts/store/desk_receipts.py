@@ -116,6 +116,26 @@ async def read_receipts_of_desk(tx: Transaction, desk_id: DeskId, *, at_most: in
     return [read_row(DeskReceipt, row) for row in await tx.fetch(_OF_DESK, tx.organization_id, desk_id, at_most)]
 
 
+_UNPRINTED = (
+    _RECEIPTS
+    + "WHERE receipt.organization_id = $1 AND receipt.shift_id IN ("
+    + _LAST_SHIFTS
+    + """) AND receipt.issued_at >= $3 AND receipt.state = 'valid' AND receipt.printed_at IS NULL
+        AND EXISTS (SELECT FROM receipt_part AS came WHERE came.organization_id = $1 AND came.receipt_id = receipt.id
+            AND came.method IN ('provider', 'transfer'))
+    ORDER BY receipt.id DESC LIMIT $4
+"""
+)
+
+
+async def read_unprinted_transfers(
+    tx: Transaction, desk_id: DeskId, *, since: datetime, at_most: int
+) -> list[DeskReceipt]:
+    """The newest receipts of a desk for transfers that nobody has printed, issued since a time."""
+    rows = await tx.fetch(_UNPRINTED, tx.organization_id, desk_id, since, at_most)
+    return [read_row(DeskReceipt, row) for row in rows]
+
+
 _OF_SHIFT = (
     _RECEIPTS
     + """

@@ -90,7 +90,10 @@ class InstructionDocument(TypedDict):
 
 
 class IntentPaymentDocument(Document):
-    """A payment under the intent's code, in whole đồng. `is_time_known` false: only the day of `occurred_at` is known."""
+    """A payment under the intent's code, in whole đồng.
+
+    `is_time_known` is false where only the day of `occurred_at` is known.
+    """
 
     id: Text
     amount: int

@@ -12,7 +12,12 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import ReceiptId, VisitId
 from billing.core.money import Dong, dong
 from billing.coverage.domain.explain import Language
-from billing.visit_accounts.service.desk_screens import find_idle_desk, find_waiting, show_visit
+from billing.visit_accounts.service.desk_screens import (
+    find_idle_desk,
+    find_unprinted,
+    find_waiting,
+    show_visit,
+)
 from billing.visit_accounts.service.desk_search import find_at_desk, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, find_visit_document
 from billing.visit_accounts.service.queue_tickets import DeskQueue, call_next, find_desk_queue
@@ -173,6 +178,7 @@ async def get_waiting(request: web.Request) -> web.Response:
         request,
         "cashier/waiting_fragment.html",
         waiting=waiting_rows(codes, now=app.context.clock()),
+        unprinted=await find_unprinted(app.context, current(request).caller.organization_id, desk.id),
         visit_id=request.query.get("visit", ""),
     )
 

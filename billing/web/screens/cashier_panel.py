@@ -23,7 +23,12 @@ from billing.visit_accounts.domain.deposit_request import DepositProposal, Liste
 from billing.visit_accounts.domain.desk_panel import PanelState
 from billing.visit_accounts.service.card_batches import list_card_terminals
 from billing.visit_accounts.service.deposit_requests import find_proposal, list_requests
-from billing.visit_accounts.service.desk_screens import find_desk_versions, find_waiting, show_visit
+from billing.visit_accounts.service.desk_screens import (
+    find_desk_versions,
+    find_unprinted,
+    find_waiting,
+    show_visit,
+)
 from billing.visit_accounts.service.desk_search import VisitQueue, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
 from billing.visit_accounts.service.queue_tickets import DeskQueue, find_desk_queue
@@ -103,6 +108,7 @@ async def render_desk(request: web.Request, template: str, **values: Any) -> web
         calling=calling,
         next_name=_next_name(calling, queue),
         tab="",
+        unprinted=await find_unprinted(app.context, organization_id, desk.id),
         version=await read_desk_version(request, desk.id),
         paper_number=next((block.next_written for block in reversed(blocks) if block.missing), ""),
         now=app.context.clock(),
@@ -204,6 +210,16 @@ def _method(view: DeskView, page: PageChoice) -> str:
     if page.method in METHODS and page.method != "deposit":
         return page.method
     return "qr" if panel.state is PanelState.SHORT else "cash"
+
+
+async def find_code_of_visit(request: web.Request, view: DeskView, intent_id: IntentId) -> ShownCode:
+    """A code that collects for a visit, or for its deposit. Raises NotFound."""
+    app, organization_id = app_state(request), current(request).caller.organization_id
+    wanted = IntentFilter(ma_lk=view.account.ma_lk)
+    intents = await list_intents(app.context, organization_id, ListSlice(limit=CODES_MAX), wanted)
+    if intent_id not in {each.id for each in intents}:
+        raise NotFound("this visit has no such payment code", field="intent_id")
+    return await _code_of(request, intent_id)
 
 
 async def _shown_code(request: web.Request, view: DeskView) -> ShownCode | None:

@@ -17,10 +17,11 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from billing.core.clock import VIETNAM, known_time
+from billing.organizations.domain.rights import Right
 from billing.web.pages.rendering import without_unseen
 from billing.web.pages.static import static_address
 from billing.web.screens.navigation import SHOWN, entries_of
-from billing.web.screens.session import address_of, current_or_none, language_of
+from billing.web.screens.session import ScreenSession, address_of, current_or_none, language_of
 from billing.web.screens.texts import ScreenLanguage, translate
 
 SCREEN_POLICY = (
@@ -36,6 +37,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 _KEY_BYTES = 18
+_OWN_KEYS = ("/finance", "/approvals", "/admin")
 _BREAKS = "\n\r\t"
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 """Categories of characters that nobody sees: control and format characters, and those that are no characters."""
@@ -150,11 +152,18 @@ def _response(request: web.Request, template: str, status: HTTPStatus, values: d
                 "here": address_of(request),
                 "navigation": bar[:SHOWN],
                 "more": bar[SHOWN:],
+                "has_desk_keys": _has_desk_keys(request, session),
                 **values,
             }
         )
     )
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8", headers=_HEADERS)
+
+
+def _has_desk_keys(request: web.Request, session: ScreenSession | None) -> bool:
+    """Whether the page acts on the keys of the desk: a page of a cashier at a desk. Pages of finance have own keys."""
+    is_cashier = session is not None and session.desk is not None and session.caller.has(Right.COLLECT)
+    return is_cashier and not request.path.startswith(_OWN_KEYS)
 
 
 @cache

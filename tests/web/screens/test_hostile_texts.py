@@ -43,6 +43,12 @@ _IDS: Mapping[str, tuple[str, ...]] = {
         "/print/visits/{}/documents",
         "/print/visits/{}/statement",
     ),
+    """SELECT account.visit_id || '/codes/' || named.intent_id AS id FROM intent_invoice AS named
+        JOIN invoice ON invoice.id = named.invoice_id JOIN visit_account AS account USING (visit_id)""": (
+        "/print/visits/{}",
+    ),
+    """SELECT deposit.visit_id || '/codes/' || intent.id AS id FROM intent
+        JOIN deposit ON deposit.id = intent.deposit_id""": ("/print/visits/{}",),
     "SELECT id FROM receipt": (
         "/receipts/{}",
         "/print/receipts/{}/80mm",

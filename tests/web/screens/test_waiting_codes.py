@@ -44,6 +44,15 @@ async def strip_of(day: DeskDay) -> str:
     return text_of((await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})).text)
 
 
+async def print_what_was_paid(day: DeskDay) -> str:
+    """The strip names who has paid under which receipt, until it is printed; returns what is left in the strip."""
+    strip = (await day.staff.client.get("/desk/waiting", headers={"HX-Request": "true"})).text
+    assert re.search(r"Đã nhận tiền: \S+.* · 100\.000 đ Phiếu thu \S+ · \d\d:\d\d\. Chưa in\.", text_of(strip)), strip
+    [(path, fields)] = forms_of(strip, "/copies/80mm")
+    assert location(await day.staff.client.post(path, data=dict(fields))).startswith("/print/receipts/")
+    return await strip_of(day)
+
+
 async def receipts_of(day: DeskDay) -> list[int]:
     return [row["amount"] for row in await day.site.as_owner("SELECT amount FROM receipt ORDER BY id")]
 
@@ -68,7 +77,8 @@ async def test_money_that_a_person_found_gets_its_receipt_at_the_desk_that_waits
     await issue_by_itself(day)
 
     assert location(taken) == address
-    assert (await receipts_of(day), await strip_of(day)) == ([100_000], "")
+    assert await receipts_of(day) == [100_000]
+    assert await print_what_was_paid(day) == ""
     await assert_books_are_right(day.site.context.database)
 
 
@@ -77,13 +87,27 @@ async def test_second_transfer_under_a_code_that_has_its_receipt_gets_another_on
     code = await code_of(day)
     await transfer(day, "T1", code)
     await issue_by_itself(day)
-    assert await strip_of(day) == ""
+    assert await print_what_was_paid(day) == ""
 
     await transfer(day, "T2", code)
     await issue_by_itself(day)
 
-    assert (await receipts_of(day), await strip_of(day)) == ([100_000, 100_000], "")
+    assert await receipts_of(day) == [100_000, 100_000]
+    assert await print_what_was_paid(day) == ""
     await assert_books_are_right(day.site.context.database)
+
+
+async def test_code_that_waits_is_printed_for_its_payer(day: DeskDay) -> None:
+    address, code = await show_code(day), await code_of(day)
+    other = await day.visit("LK0002")
+    [paper] = re.findall(rf'href="(/print{address.removeprefix("/desk")}/codes/[^"]+)"', await day.staff.page(address))
+
+    printed = await day.staff.page(paper)
+
+    assert "100.000 đ" in text_of(printed)
+    assert f"Nội dung {code}" in text_of(printed)
+    assert "<svg" in printed
+    await day.staff.page(paper.replace(address.rpartition("/")[2], str(other)), status=404)
 
 
 async def test_code_of_the_wrong_patient_is_put_away_and_its_money_is_booked_all_the_same(day: DeskDay) -> None:

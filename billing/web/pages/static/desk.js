@@ -1,4 +1,5 @@
-// The desk: scans, keys, ticks, and whether the server is there. Source: docs/ux.md, Cashier.
+// The desk: scans, keys, ticks, and whether the server is there. Every page of a cashier has the keys; scans need a scan
+// box: without one, what a field gets is its own. Source: docs/ux.md, Cashier.
 const GAP_MS = 100, WHOLE_MS = 1500, LEAST = 6, AGAIN_MS = 1500, NUMBER_LEAST = 10, NUMBER_GAP_MS = 40;
 const PING_MS = 900, PING_LIMIT_MS = 1000, KEPT_MS = 600000;
 const $ = (id) => document.getElementById(id);
@@ -41,8 +42,8 @@ function end(isEnded) {
   const span = done.at - done.from;
   // A quick hand types an amount of six digits; what is scanned has ten characters or more, or comes faster.
   const isByHand = done.field?.id !== "scan" && done.n < NUMBER_LEAST && span / done.n > NUMBER_GAP_MS;
-  const isScan = done.n >= LEAST && span <= WHOLE_MS && !isByHand;
-  const isShort = !isScan && isEnded && done.n >= 3 && span / done.n < 30;
+  const box = $("scan"), isScan = box && done.n >= LEAST && span <= WHOLE_MS && !isByHand;
+  const isShort = box && !isScan && isEnded && done.n >= 3 && span / done.n < 30;
   if (!isScan && !isShort) {
     if (!done.field) typed(done.keys);
     else if (done.n === 1 && done.field.matches("input.money") && hasLetters() && /^[a-z]$/i.test(textOf(done))) {
@@ -54,13 +55,13 @@ function end(isEnded) {
     } else kept.set(done.field, done.field.value);
     return false;
   }
-  const box = $("scan"), text = textOf(done).trim();
+  const text = textOf(done).trim();
   if (done.field && done.field !== box) {
     done.field.blur();
     done.field.value = done.before;
     done.field.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  if (box) scanned(box, text, isShort);
+  scanned(box, text, isShort);
   return true;
 }
 function scanned(box, text, isShort) {
@@ -95,16 +96,22 @@ document.addEventListener("input", (event) => {
 }, true);
 
 // Keys: function keys everywhere, letters outside of fields. This machine may have letters of its own: localStorage "desk-keys".
+const at = (address) => { if (address && address !== location.pathname + location.search) location.assign(address); };
 const press = (id) => () => $(id)?.click();
+// Pages other than the desk lead there: those of a visit, whose address begins with that of the visit, to its panel.
+const go = (id, path) => () => ($(id) ? $(id).click() : at(path()));
+const ofVisit = (rest) => () => {
+  const visit = !$("pay") && /^\/desk\/visits\/[^/]+/.exec(location.pathname);
+  return visit && visit[0] + rest;
+};
 // The key of a method that is chosen already leads to its field.
-const method = (name, field) => () => ($(`method-${name}`)?.checked ? $(field)?.focus() : $(`method-${name}`)?.click());
-const go = (id, path) => () => ($(id) ? $(id).click() : location.assign(path));
+const method = (name, field) => () => ($(`method-${name}`)?.checked ? $(field)?.focus() : go(`method-${name}`, ofVisit(`?method=${name}`))());
 const ACTIONS = {
   next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
   again: press("call-again"), cash: method("cash", "given"), qr: method("qr", "part"), card: method("card", "approval_code"),
-  deposit: press("method-deposit"), money: go("find-money", "/desk/find-money"), shift: go("close-shift", "/shift/close"),
-  print: press("print"), refund: press("refund"), advance: press("deposit"), several: press("mixed"), lock: press("lock"),
-  keys: () => location.assign("/desk/keys"),
+  deposit: method("deposit"), money: go("find-money", () => "/desk/find-money"), shift: go("close-shift", () => "/shift/close"),
+  print: () => ($("print") ?? document.querySelector(".paid-code button"))?.click(), lock: press("lock"), keys: () => at("/desk/keys"),
+  refund: go("refund", ofVisit("/refund")), advance: go("deposit", ofVisit("/deposit")), several: go("mixed", ofVisit("?method=mixed")),
   explain() {
     const all = [...document.querySelectorAll("#lines details")], at = all.findIndex((each) => each.open);
     if (at >= 0) all[at].open = false;
@@ -114,7 +121,7 @@ const ACTIONS = {
   whatif: () => $("what-if")?.scrollIntoView(),
   scan() {
     const box = $("scan");
-    if (box) { box.value = ""; box.focus(); }
+    if (box) { box.value = ""; box.focus(); } else at("/desk");
   },
 };
 const KEYS = { Escape: "scan", F2: "next", F3: "again", F4: "print", F5: "cash", F6: "qr", F7: "card", F8: "deposit", F9: "money", F10: "shift", "?": "keys" };
@@ -172,7 +179,9 @@ document.addEventListener("keydown", (event) => {
   if (key === "Enter" && target === document.body) { document.querySelector("#pay-form .primary")?.click(); return; }
   if (key.length > 1) {
     const action = ACTIONS[KEYS[key]];
-    if (action && (key !== "Escape" || !document.querySelector("dialog[open]"))) { event.preventDefault(); action(); }
+    // Escape closes what is open first, and leaves no page from a field of its form.
+    const isOwn = key === "Escape" && (document.querySelector("dialog[open],details.menu[open],details.more[open]") || (!$("scan") && isField(target)));
+    if (action && !isOwn) { event.preventDefault(); action(); }
     if ((key === "ArrowDown" || key === "ArrowUp") && !isField(target) | target.id === "scan") move(event, key === "ArrowDown" ? 1 : -1);
     return;
   }
@@ -230,11 +239,13 @@ function restore() {
   if (Date.now() - at < KEPT_MS) for (const [id, value] of Object.entries(fields)) if ($(id) && !$(id).value) $(id).value = value;
   if (isField(document.activeElement)) kept.set(document.activeElement, document.activeElement.value);
   showLetters();
-  const off = $("letters-off"), own = $("prints-itself"), paper = $("print-form");
+  const off = $("letters-off"), own = $("prints-itself"), done = sessionStorage.getItem("printed") ?? "";
   if (off) off.checked = !hasLetters();
   if (own) own.checked = localStorage.getItem("desk-print") === "on";
-  if (paper && "first" in paper.dataset && localStorage.getItem("desk-print") === "on" && sessionStorage.getItem("printed") !== paper.dataset.receipt) {
-    sessionStorage.setItem("printed", paper.dataset.receipt);
+  // One at a time: they have one window.
+  const paper = [...document.querySelectorAll("form[data-first]")].find((each) => !done.includes(each.dataset.receipt));
+  if (paper && localStorage.getItem("desk-print") === "on") {
+    sessionStorage.setItem("printed", `${done} ${paper.dataset.receipt}`.slice(-2000));
     paper.requestSubmit();
   }
 }
