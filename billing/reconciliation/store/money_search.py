@@ -5,7 +5,6 @@ docs/personal-data.md.
 """
 
 from datetime import date, datetime
-from uuid import UUID
 
 from billing.core.clock import business_date
 from billing.core.list_slice import first_id_of_day
