@@ -37,7 +37,8 @@ class Shot:
     """A page in one state. `path` may depend on what `prepare` returned. `role` None: nobody is signed in.
 
     `act` does in the page what leads to the state. `status` is that of the page. `media` is `print` for paper.
-    `is_cut`: a request of the page fails, and htmx logs it to the console.
+    `is_cut`: a request of the page fails, and htmx logs it to the console. `device_key` is the key of a
+    screen that no person stands behind; such a page leaves by itself, since the data of a person must not stay.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Shot:
     status: int = 200
     media: str = "screen"
     is_cut: bool = False
+    device_key: Callable[[Any], str] | None = None
 
 
 @dataclass

@@ -49,7 +49,7 @@ class PageView:
     def code(self) -> str | None:
         """What a phone reads from the picture; None where none is shown."""
         found = re.search(r'<figure class="qr">(<svg .*?</svg>)', self.html)
-        return None if found is None else _read_picture(found[1])
+        return None if found is None else read_picture(found[1])
 
     @property
     def is_reloading(self) -> bool:
@@ -133,7 +133,7 @@ async def _open_for_deposit(site: Site, state: PatientState) -> dict[str, Any]:
     return opened
 
 
-def _read_picture(svg: str, *, scale: int = 4) -> str:
+def read_picture(svg: str, *, scale: int = 4) -> str:
     """Read the drawing with a decoder that has nothing in common with what drew it."""
     root = ElementTree.fromstring(svg)
     side = int(root.attrib["viewBox"].split()[2])

@@ -81,6 +81,27 @@ async def set_facility_phone(tx: Transaction, *, code: str, phone: str) -> bool:
     return await tx.fetchval(_SET_FACILITY_PHONE, tx.organization_id, code, phone) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a screen without a person stands: the facility, and whether its organization only practises."""
+
+    facility: str
+    is_training: bool
+
+
+_PLACE = """
+    SELECT facility.name AS facility, organization.is_training FROM facility
+    JOIN organization ON organization.id = $1
+    WHERE facility.organization_id = $1 AND facility.code = $2
+"""
+
+
+async def read_place(tx: Transaction, code: str) -> Place | None:
+    """The place of a facility's code; None if it is not of the organization."""
+    row = await tx.fetchrow(_PLACE, tx.organization_id, code)
+    return None if row is None else Place(row["facility"], row["is_training"])
+
+
 _FIND_FACILITY = """
     SELECT id FROM facility WHERE organization_id = $1 AND code = $2
 """

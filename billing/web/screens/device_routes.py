@@ -3,7 +3,7 @@
 from billing.organizations.domain.rights import Right
 from billing.web.operation import Route
 from billing.web.screens.devices import DEVICE, DeviceHandler, device_handler, get_device, post_device
-from billing.web.screens.kiosk import get_kiosk, get_state, get_ticket, get_visit, post_find, post_ticket
+from billing.web.screens.kiosk import get_kiosk, get_slip, get_state, get_ticket, get_visit, post_find, post_ticket
 from billing.web.screens.queue_display import get_queue_display
 
 
@@ -17,6 +17,7 @@ DEVICE_SCREENS = (
     _device_route("POST", "/kiosk/find", post_find, Right.REQUEST_PAYMENT),
     _device_route("GET", "/kiosk/visit", get_visit, Right.REQUEST_PAYMENT),
     _device_route("GET", "/kiosk/state", get_state, Right.REQUEST_PAYMENT),
+    _device_route("GET", "/kiosk/slip", get_slip, Right.REQUEST_PAYMENT),
     _device_route("POST", "/kiosk/ticket", post_ticket, Right.REQUEST_PAYMENT),
     _device_route("GET", "/kiosk/ticket", get_ticket, Right.REQUEST_PAYMENT),
 )

@@ -10,6 +10,8 @@ browser opens the same page again. Source: docs/ux.md, Patient page (kiosk, queu
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -18,13 +20,14 @@ from billing.core.ids import OrganizationId
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
+from billing.organizations.service.device_places import find_place
 from billing.web.app_state import LOG_FIELDS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler
 from billing.web.screens.forms import Form, FormError, answer_of_first_press, read_form
 from billing.web.screens.refusals import error_text, refusal
 from billing.web.screens.rendering import render, see_other
-from billing.web.screens.session import is_https, require_own_origin
+from billing.web.screens.session import is_https, language_of, require_own_origin
 
 DEVICE = "/device"
 _COOKIE = "vienphi-device"
@@ -77,6 +80,15 @@ def device_handler(handler: DeviceHandler, right: Right) -> Handler:
             return refusal(request, error)
 
     return handle
+
+
+async def render_device(
+    request: web.Request, device: Device, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any
+) -> web.Response:
+    """A page of a device with the name of its facility; `lang` is what its addresses need to stay in the language."""
+    place = await find_place(app_state(request).context, device.organization_id, device.facility_code)
+    lang = f"lang={language_of(request).value}"
+    return render(request, template, status=status, place=place, lang=lang, **values)
 
 
 async def authenticate_device(request: web.Request, key: str) -> Caller:

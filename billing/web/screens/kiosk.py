@@ -3,18 +3,21 @@
 GET  /kiosk          the start page
 POST /kiosk/find     the visit of a scan: its payment code is shown
 GET  /kiosk/visit    the amount, the code and its state; the page leaves after a minute
-GET  /kiosk/state    the state alone, refreshed by the page
+GET  /kiosk/state    the same without its frame, where money has come since the page was made
+GET  /kiosk/slip     the paper: the code to pay later, or what was received
 POST /kiosk/ticket   a number of the queue
 GET  /kiosk/ticket   the number that was given
 
 A person is found by a number of a card, a slip or a code, never by a name. The page shows the shortened name, the
-amount and the code, and nothing else. Source: docs/ux.md, Patient page (kiosk).
+amount and the code, and nothing else. The language stands in the address, so that the next person finds Vietnamese.
+Source: docs/ux.md, Patient page (kiosk).
 """
 
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -25,9 +28,11 @@ from billing.checkout.formats.qr_image import qr_svg
 from billing.checkout.service.code_accounts import list_code_accounts
 from billing.checkout.service.intent_targets import IntentTarget, InvoicesTarget, RequestTarget
 from billing.checkout.service.intents import find_intent, open_intent
+from billing.core.amount_words import write_in_words
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import IntentId, VisitId
 from billing.core.money import half_up_dong
+from billing.core.reference_code import purpose_text
 from billing.core.text import shorten_name
 from billing.db.idempotency import IdempotentRequest
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
@@ -40,9 +45,10 @@ from billing.visit_accounts.service.queue_tickets import take_ticket
 from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.request_bodies import read_id
-from billing.web.screens.devices import Device
+from billing.web.screens.devices import Device, render_device
 from billing.web.screens.forms import Form, read_form
-from billing.web.screens.rendering import dong_sign, render, render_fragment, see_other
+from billing.web.screens.rendering import dong_sign, see_other
+from billing.web.screens.session import language_of
 
 SHOWN_FOR = timedelta(seconds=60)
 """How long the page of a person stays on the kiosk. Source: docs/ux.md, Patient page."""
@@ -82,7 +88,8 @@ async def post_find(request: web.Request, device: Device) -> web.Response:
     except NothingDue:
         return await _start(request, device, message="kiosk.nothing_due")
     until = int((context.clock() + SHOWN_FOR).timestamp())
-    return see_other(request, f"/kiosk/visit?{urlencode({'visit': visit_id, 'code': intent_id, 'until': until})}")
+    shown = {"visit": visit_id, "code": intent_id, "until": until, "lang": language_of(request).value}
+    return see_other(request, f"/kiosk/visit?{urlencode(shown)}")
 
 
 async def get_visit(request: web.Request, device: Device) -> web.Response:
@@ -90,26 +97,33 @@ async def get_visit(request: web.Request, device: Device) -> web.Response:
     until, now = _until(request), app_state(request).context.clock()
     if now >= until:
         return see_other(request, _START)
-    visit_id = VisitId(read_id(request.query.get("visit", ""), field="visit"))
-    view = await _view(request, device, visit_id)
-    intent = await _intent(request, device)
-    payload = "" if intent.instruction is None else intent.instruction.qr_payload
-    picture = Markup(qr_svg(payload, title=f"VietQR {intent.remaining}")) if payload else None  # noqa: S704 - escaped by qr_svg
-    return render(
-        request,
-        "public/kiosk_visit.html",
-        who=_who(view),
-        cost=_cost(view),
-        intent=intent,
-        picture=picture,
-        seconds=max(1, int((until - now).total_seconds())),
-    )
+    return await _shown(request, device, "public/kiosk_visit.html", seconds=max(1, int((until - now).total_seconds())))
 
 
 async def get_state(request: web.Request, device: Device) -> web.Response:
-    """The state of the code: what is still due."""
+    """What the page shows now, with the code of what is still due; no content where no money has come since."""
+    until, now = _until(request), app_state(request).context.clock()
     intent = await _intent(request, device)
-    return render_fragment(request, "public/kiosk_state_fragment.html", intent=intent)
+    if now >= until or str(int(intent.received)) == request.query.get("received", "0"):
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+    seconds = max(1, int((until - now).total_seconds()))
+    return await _shown(request, device, "public/kiosk_state_fragment.html", seconds=seconds)
+
+
+async def get_slip(request: web.Request, device: Device) -> web.Response:
+    """The paper of a code: how to pay it later, or that the money was received. It is no receipt."""
+    if app_state(request).context.clock() >= _until(request):
+        return see_other(request, _START)
+    intent = await _intent(request, device)
+    amount = intent.remaining if intent.remaining > 0 else intent.received
+    return await _shown(
+        request,
+        device,
+        "print/kiosk_slip.html",
+        text=purpose_text(intent.reference_code),
+        words=write_in_words(amount),
+        now=app_state(request).context.clock(),
+    )
 
 
 async def post_ticket(request: web.Request, device: Device) -> web.Response:
@@ -126,17 +140,41 @@ async def post_ticket(request: web.Request, device: Device) -> web.Response:
         line=QueueLine(line),
         request=idempotent,
     )
-    return see_other(request, f"/kiosk/ticket?{urlencode({'number': ticket.shown})}")
+    return see_other(
+        request, f"/kiosk/ticket?{urlencode({'number': ticket.shown, 'lang': language_of(request).value})}"
+    )
 
 
 async def get_ticket(request: web.Request, device: Device) -> web.Response:
     """The number that was given."""
-    return render(request, "public/kiosk_ticket.html", number=request.query.get("number", "")[:10])
+    number = request.query.get("number", "")[:10]
+    return await render_device(request, device, "public/kiosk_ticket.html", number=number)
 
 
 async def _start(request: web.Request, device: Device, *, message: str = "") -> web.Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if message else HTTPStatus.OK
-    return render(request, "public/kiosk.html", status=status, message=message)
+    return await render_device(request, device, "public/kiosk.html", status=status, message=message)
+
+
+async def _shown(request: web.Request, device: Device, template: str, **values: Any) -> web.Response:
+    """The visit and the code of the address: the code is drawn for what is due now."""
+    visit_id = VisitId(read_id(request.query.get("visit", ""), field="visit"))
+    view = await _view(request, device, visit_id)
+    intent = await _intent(request, device)
+    payload = "" if intent.instruction is None or intent.remaining <= 0 else intent.instruction.qr_payload
+    shown = {name: request.query.get(name, "") for name in ("visit", "code", "until")}
+    return await render_device(
+        request,
+        device,
+        template,
+        who=_who(view),
+        ma_lk=view.patient.ma_lk,
+        cost=_cost(view),
+        intent=intent,
+        picture=Markup(qr_svg(payload, title=f"VietQR {intent.remaining}")) if payload else None,  # noqa: S704 - escaped by qr_svg
+        address=urlencode({**shown, "lang": language_of(request).value}),
+        **values,
+    )
 
 
 async def _view(request: web.Request, device: Device, visit_id: VisitId) -> DeskView:
@@ -218,9 +256,10 @@ async def _intent(request: web.Request, device: Device) -> IntentDetails:
 
 
 def _until(request: web.Request) -> datetime:
-    """When the page leaves; a missing or wrong time is over."""
+    """When the page leaves, within SHOWN_FOR from now; a missing or wrong time is over."""
     text = request.query.get("until", "")
-    return datetime.fromtimestamp(int(text) if re.fullmatch("[0-9]{1,10}", text) else 0, UTC)
+    until = datetime.fromtimestamp(int(text) if re.fullmatch("[0-9]{1,10}", text) else 0, UTC)
+    return min(until, app_state(request).context.clock() + SHOWN_FOR)
 
 
 def _cost(view: DeskView) -> dict[str, str]:

@@ -21,7 +21,7 @@ from billing.visit_accounts.service.queue_tickets import (
 )
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.devices import Device
+from billing.web.screens.devices import Device, render_device
 from billing.web.screens.forms import idempotent_request, read_form
 from billing.web.screens.rendering import is_fragment, render, render_fragment, see_other
 from billing.web.screens.route import screen_route
@@ -40,7 +40,7 @@ async def get_queue_display(request: web.Request, device: Device) -> web.Respons
     """The numbers that are called; the page renews itself."""
     context = app_state(request).context
     display = await find_queue_display(context, device.organization_id, device.facility_code)
-    return render(request, "public/queue.html", display=display, now=context.clock())
+    return await render_device(request, device, "public/queue.html", display=display, now=context.clock())
 
 
 async def get_desk_queue(request: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from billing.web.posted_forms import read_posted
 from billing.web.screens.texts import ScreenLanguage
 
 LANGUAGE_COOKIE = "vienphi-language"
+_CUSTOMER_DISPLAY = "/display/"
 _COOKIE = "vienphi"
 _SECURE_COOKIE = "__Host-vienphi"
 SIGN_IN = "/sign-in"
@@ -73,9 +74,12 @@ def current_or_none(request: web.Request) -> ScreenSession | None:
 
 
 def language_of(request: web.Request) -> ScreenLanguage:
-    """The language of the session; before sign-in that of the query `lang` or of the cookie, else Vietnamese."""
+    """The language of the session; before sign-in that of the query `lang` or of the cookie, else Vietnamese.
+
+    The customer display has that of its customer, which its address may state.
+    """
     session = current_or_none(request)
-    if session is not None:
+    if session is not None and not (request.path.startswith(_CUSTOMER_DISPLAY) and "lang" in request.query):
         return session.language
     wanted = request.query.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
     return ScreenLanguage.ENGLISH if wanted == ScreenLanguage.ENGLISH else ScreenLanguage.VIETNAMESE

@@ -210,6 +210,22 @@ async def test_customer_display_shows_short_name_amount_and_code_only(day: DeskD
     assert '<path fill="#000"' in await day.staff.page(f"/display/{day.desk_id}")
 
 
+async def test_customer_display_of_a_standing_code_takes_any_amount_and_claims_no_payment(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.staff.page(f"/desk/visits/{visit_id}")
+    await day.staff.post(f"/desk/visits/{visit_id}/standing-code")
+    shown = await day.staff.page(f"/display/{day.desk_id}")
+    in_english = await day.staff.page(f"/display/{day.desk_id}?lang=en")
+    await day.pay_code(70_000)
+    received = await day.staff.page(f"/display/{day.desk_id}")
+
+    assert "số tiền tùy ý" in text_of(shown)
+    assert '<path fill="#000"' in shown
+    assert "Đã thanh toán" not in text_of(shown)
+    assert "any amount" in text_of(in_english)
+    assert "Đã nhận 70.000 đ" in text_of(received)
+
+
 async def test_stream_of_a_desk_states_that_money_has_come(day: DeskDay) -> None:
     visit_id = await day.visit()
     await day.staff.post(f"/desk/visits/{visit_id}/code", due="100000", method="qr", line=["L1", "L2"])

@@ -2,12 +2,14 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import httpx
 
 from billing.core.actor import Role
 from providers.sandbox.bank_simulator import Behaviour
 from tests.visit_accounts.ordered import order_visit
+from tests.web.pay_page_view import read_picture
 from tests.web.screens.test_queue import device, set_up
 from tests.web.site import Site
 from tests.web.staff import text_of
@@ -19,17 +21,22 @@ async def find(client: httpx.AsyncClient, text: str, key: str = KEY) -> httpx.Re
     return await client.post("/kiosk/find", data={"q": text, "idempotency_key": key})
 
 
+def state_address(page: str) -> str:
+    found = re.search(r'hx-get="(/kiosk/state[^"]+)"', page)
+    assert found is not None, page
+    return unescape(found[1])
+
+
 async def test_patient_scans_pays_and_sees_it(site: Site) -> None:
     await order_visit(site.context)
     async with set_up(site, await device(site, Role.CASHIER), "/kiosk") as (client, answer):
         assert answer.headers["Location"] == "/kiosk"
         found = await find(client, "001058000001")
         page = await client.get(found.headers["Location"])
-        code = re.search(r"/kiosk/state\?code=([0-9a-f-]+)", page.text)
-        assert code is not None
-        intent = await site.read(f"/v1/intents/{code[1]}")
+        unchanged = await client.get(state_address(page.text))
+        intent = await site.read(f"/v1/intents/{httpx.URL(found.headers['Location']).params['code']}")
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
-        state = await client.get("/kiosk/state", params={"code": code[1]})
+        state = await client.get(state_address(page.text))
 
     shown = text_of(page.text)
     assert "Nguyễn V. An – 1958" in shown
@@ -39,6 +46,54 @@ async def test_patient_scans_pays_and_sees_it(site: Site) -> None:
     assert 'http-equiv="refresh"' in page.text
     assert "Đã nhận đủ tiền" in text_of(state.text)
     assert "hx-get" not in state.text
+    assert "VietQR" not in state.text, "the code of a bill that is paid"
+    assert unchanged.status_code == 204
+
+
+async def test_code_after_a_part_requests_the_rest(site: Site) -> None:
+    await order_visit(site.context)
+    async with set_up(site, await device(site, Role.CASHIER)) as (client, _):
+        address = (await find(client, "001058000001")).headers["Location"]
+        page = await client.get(address)
+        intent = await site.read(f"/v1/intents/{httpx.URL(address).params['code']}")
+        await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+        state = await client.get(state_address(page.text))
+        slip = await client.get(address.replace("/kiosk/visit", "/kiosk/slip"))
+
+    for shown in (state, slip):
+        assert "50.000 đ" in text_of(shown.text)
+        picture = re.search(r"<svg xmlns.*?</svg>", shown.text)
+        assert picture is not None
+        assert "540550000" in read_picture(picture[0])
+    assert "Năm mươi nghìn đồng" in text_of(slip.text)
+
+
+async def test_language_stays_until_the_next_person(site: Site) -> None:
+    await order_visit(site.context)
+    async with set_up(site, await device(site, Role.CASHIER)) as (client, _):
+        start = await client.get("/kiosk?lang=en")
+        action = re.search(r'action="(/kiosk/find[^"]*)"', start.text)
+        assert action is not None
+        unknown = await client.post(action[1], data={"q": "999999999999", "idempotency_key": KEY})
+        found = await client.post(action[1], data={"q": "001058000001", "idempotency_key": KEY + "0"})
+        page = await client.get(found.headers["Location"])
+        next_start = await client.get("/kiosk")
+
+    assert "Not found" in text_of(unknown.text)
+    assert "Amount to pay" in text_of(page.text)
+    assert "Quét để trả" in text_of(next_start.text)
+
+
+async def test_practising_hospital_is_marked_on_screens_and_paper(site: Site) -> None:
+    await site.as_owner("UPDATE organization SET is_training = true WHERE id = 1")
+    await order_visit(site.context)
+    async with set_up(site, await device(site, Role.CASHIER)) as (client, _):
+        address = (await find(client, "001058000001")).headers["Location"]
+        pages = [await client.get(each) for each in ("/kiosk", "/queue", address)]
+        slip = await client.get(address.replace("/kiosk/visit", "/kiosk/slip"))
+
+    assert all("TẬP HUẤN" in text_of(page.text) for page in pages)
+    assert '<body class="sheet training">' in slip.text
 
 
 async def test_second_scan_shows_the_code_that_waits(site: Site) -> None:
@@ -86,7 +141,7 @@ async def test_number_is_taken_once_for_a_form(site: Site) -> None:
         page = await client.get(answers[0].headers["Location"])
         wrong = await client.post("/kiosk/ticket", data={"line": "C", "idempotency_key": KEY})
 
-    assert [each.headers["Location"] for each in answers] == ["/kiosk/ticket?number=A001"] * 2
+    assert [each.headers["Location"] for each in answers] == ["/kiosk/ticket?number=A001&lang=vi"] * 2
     assert "A001" in text_of(page.text)
     assert wrong.status_code == 422
 
