@@ -6,46 +6,25 @@ After it: the server commits and no client receives the result, which is the com
 import asyncio
 from contextlib import suppress
 from random import Random
-from types import TracebackType
-from typing import Self
 
-_CHUNK_BYTES_MAX = 65_536
+from tests.connections import CHUNK_BYTES_MAX, ConnectionServer
+
 _SERVER_NEEDS_S = 0.05
-
 
 _ENDINGS = (b"COMMIT", b"payment_received")
 """What a request contains that commits: COMMIT, or the action in the call that writes a single payment."""
 
 
-class CuttingProxy:
+class CuttingProxy(ConnectionServer):
     """Passes everything on to a unix socket; `cut_next` commits are cut as they come."""
 
     def __init__(self, socket_path: str, random: Random) -> None:
+        super().__init__()
         self._socket_path = socket_path
         self._random = random
-        self._tasks: set[asyncio.Task[None]] = set()
         self.cut_next = 0
         self.cut_before = 0
         self.cut_after = 0
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection; it ends for both sides as soon as either ends it, or as soon as it is cut."""
@@ -69,7 +48,7 @@ class CuttingProxy:
                 server_writer.transport.abort()
 
     async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(_CHUNK_BYTES_MAX):
+        while data := await reader.read(CHUNK_BYTES_MAX):
             if self.cut_next and any(words in data for words in _ENDINGS):
                 self.cut_next -= 1
                 if self._random.random() < 0.5:
@@ -89,6 +68,6 @@ class CuttingProxy:
 
 
 async def _pass_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK_BYTES_MAX):
+    while data := await reader.read(CHUNK_BYTES_MAX):
         writer.write(data)
         await writer.drain()

@@ -5,19 +5,19 @@ import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-_CHUNK_BYTES_MAX = 65536
+from tests.connections import CHUNK_BYTES_MAX, ConnectionServer
 
 
-class Proxy:
+class Proxy(ConnectionServer):
     """Stands before one server as a unix socket of its own; `url` is the server's address with that socket in it.
 
     `requests` counts what clients sent: a round trip each, unless a request is larger than a chunk.
     """
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self._parts = urlsplit(url)
         self._folder = Path(tempfile.mkdtemp(prefix="vienphi-proxy-", dir="/tmp"))
         query = urlencode({"host": str(self._folder), "port": 5432})
@@ -30,19 +30,11 @@ class Proxy:
         self._swallowing = False
         self._swallow_at: bytes | None = None
         self.requests = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(self._serve, self._folder / ".s.PGSQL.5432")
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)
         shutil.rmtree(self._folder)
 
     def cut_at(self, words: bytes, *, after_sending: bool) -> None:
@@ -61,10 +53,10 @@ class Proxy:
         """Hold each answer back from now on; `delaying` is set as the first one waits."""
         self._delay_s = seconds
 
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_unix_server(self._accept, self._folder / ".s.PGSQL.5432")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         server_reader, server_writer = await self._connect()
         answers = asyncio.create_task(self._pass_answers(server_reader, writer))
         requests = asyncio.create_task(self._pass_requests(reader, server_writer, answers))
@@ -74,9 +66,7 @@ class Proxy:
             requests.cancel()
             answers.cancel()
             await asyncio.gather(requests, answers, return_exceptions=True)
-            writer.close()
             server_writer.close()
-            self._tasks.discard(task)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         query = parse_qs(self._parts.query)
@@ -89,7 +79,7 @@ class Proxy:
     async def _pass_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: asyncio.Task[None]
     ) -> None:
-        while data := await reader.read(_CHUNK_BYTES_MAX):
+        while data := await reader.read(CHUNK_BYTES_MAX):
             self.requests += 1
             if self._cut is not None and self._cut[0] in data:
                 after_sending = self._cut[1]
@@ -104,7 +94,7 @@ class Proxy:
             writer.write(data)
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(_CHUNK_BYTES_MAX):
+        while data := await reader.read(CHUNK_BYTES_MAX):
             if self._delay_s:
                 self.delaying.set()
                 await asyncio.sleep(self._delay_s)

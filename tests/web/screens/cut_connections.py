@@ -13,15 +13,13 @@ from enum import StrEnum
 from http import HTTPStatus
 from itertools import count
 from random import Random
-from types import TracebackType
-from typing import Self
 
 import httpx
 
 from billing.core.ids import VisitId
+from tests.connections import CHUNK_BYTES_MAX, ConnectionServer
 from tests.web.screens.desk_day import DeskDay, hidden, panel_state
 
-_CHUNK_BYTES_MAX = 65_536
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _ATTEMPTS_MAX = 200
 _RUNNING_PAUSE_S = 0.02
@@ -37,42 +35,28 @@ class Cut(StrEnum):
     IN_ANSWER = "in_answer"
 
 
-class CuttingGate:
+class CuttingGate(ConnectionServer):
     """Passes everything on to the service, and cuts `share` of the posted forms until `cuts_max` were cut."""
 
     def __init__(self, address: str, random: Random, *, share: float, cuts_max: int) -> None:
+        super().__init__()
         self._service = httpx.URL(address)
         self._random = random
         self.share = share
         self.kinds = list(Cut)
         self.last_words = b""  # where an answer that has them is cut
         self._cuts_max = cuts_max
-        self._tasks: set[asyncio.Task[None]] = set()
         self.cuts: Counter[Cut] = Counter()
-        self.address = ""
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    @property
+    def address(self) -> str:
+        """Where the clients go."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def is_done(self) -> bool:
         """Whether all cuts were made."""
         return self.cuts.total() >= self._cuts_max
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection; it ends for both sides as soon as either ends it, or as soon as it is cut."""
@@ -80,7 +64,7 @@ class CuttingGate:
             answers, requests = await asyncio.open_connection(self._service.host, self._service.port)
             answering = asyncio.create_task(_pass(answers, writer))
             try:
-                while data := await reader.read(_CHUNK_BYTES_MAX):
+                while data := await reader.read(CHUNK_BYTES_MAX):
                     if data.startswith(b"POST ") and not self.is_done and self._random.random() < self.share:
                         answering.cancel()
                         await asyncio.gather(answering, return_exceptions=True)
@@ -111,7 +95,7 @@ class CuttingGate:
         if cut is Cut.AT_ONCE:
             await asyncio.sleep(self._random.choice([0.0, 0.001, 0.01]))
         elif cut in (Cut.UNANSWERED, Cut.IN_ANSWER):
-            answer = await answers.read(_CHUNK_BYTES_MAX)
+            answer = await answers.read(CHUNK_BYTES_MAX)
             if cut is Cut.IN_ANSWER and answer:
                 # Half of them in the head, which a browser may take for an empty answer.
                 head = answer.find(b"\r\n\r\n") + 3
@@ -126,7 +110,7 @@ class CuttingGate:
 async def _whole(data: bytes, reader: asyncio.StreamReader) -> bytes:
     """A form with all of its body."""
     while b"\r\n\r\n" not in data:
-        data += await reader.read(_CHUNK_BYTES_MAX)
+        data += await reader.read(CHUNK_BYTES_MAX)
     head, _, body = data.partition(b"\r\n\r\n")
     found = _LENGTH.search(head + b"\r\n")
     missing = (int(found[1]) if found else 0) - len(body)
@@ -135,7 +119,7 @@ async def _whole(data: bytes, reader: asyncio.StreamReader) -> bytes:
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while data := await reader.read(_CHUNK_BYTES_MAX):
+        while data := await reader.read(CHUNK_BYTES_MAX):
             writer.write(data)
             await writer.drain()
         writer.close()
