@@ -1,7 +1,7 @@
 """What docker/ha names exists: commands, settings, files, ports, secrets; and its parts agree with each other.
 
 No container engine is needed, so this shows that the names are right, not that an image was built. `make failover` runs
-patroni.yaml, haproxy.cfg and roles.sh on loopback.
+patroni.yaml, patroni_fenced.py, haproxy.cfg and roles.sh on loopback.
 """
 
 import json
@@ -77,6 +77,19 @@ def test_commits_wait_for_a_standby_and_a_silent_primary_is_replaced_in_time() -
     assert "data-checksums" in PATRONI["bootstrap"]["initdb"], "pg_rewind needs them"
     assert "synchronous_commit" not in dcs["postgresql"]["parameters"], "on, the server's default"
     assert all("trust" not in line for line in PATRONI["postgresql"]["pg_hba"])
+
+
+def test_no_node_runs_patroni_without_the_rule_that_keeps_a_former_primary_from_the_key() -> None:
+    start = (FOLDER / "start.sh").read_text("utf-8")
+
+    assert re.findall(r"^exec (.*)$", start, flags=re.M) == [
+        "python3 /etc/patroni/patroni_fenced.py /etc/patroni/patroni.yaml"
+    ]
+    assert 'ENTRYPOINT ["sh", "/etc/patroni/start.sh"]' in DOCKERFILE
+    for node in POSTGRESQL.values():
+        for name in ("start.sh", "patroni.yaml", "patroni_fenced.py", "fence.py"):
+            assert f"./{name}:/etc/patroni/{name}:ro" in node["volumes"]
+    assert PATRONI["bootstrap"]["dcs"]["synchronous_mode"] is True, "the rule rests on /sync"
 
 
 def test_names_and_ports_agree() -> None:

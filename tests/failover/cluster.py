@@ -21,8 +21,9 @@ from typing import Any, Self
 import asyncpg
 
 from billing.devserver.embedded import APP_ROLE, DATABASE_NAME, OWNER_ROLE, SUPERUSER
+from tests.failover import etcd_gateway
 from tests.failover.processes import Process, free_ports, kill_server, send, server_processes
-from tests.failover.programs import ETCD_MIN, Programs
+from tests.failover.programs import Programs
 
 DOCKER = Path(__file__).parents[2] / "docker"
 HA = DOCKER / "ha"
@@ -43,10 +44,10 @@ class Ports:
 class Node:
     """A machine as far as this run has any: etcd, Patroni and the PostgreSQL server that Patroni keeps."""
 
-    def __init__(self, number: int, ports: Ports, etcd: Process, patroni: Process, data: Path) -> None:
+    def __init__(self, number: int, ports: Ports, member: Process, patroni: Process, data: Path) -> None:
         self.name = f"postgres{number}"
         self.ports = ports
-        self.etcd = etcd
+        self.etcd = member
         self.patroni = patroni
         self.data = data
 
@@ -65,26 +66,29 @@ class Node:
         """End PostgreSQL with -9; Patroni goes on."""
         kill_server(self.data)
 
-    def freeze(self, *, postgresql: bool, etcd: bool) -> None:
+    def freeze(self, *, postgresql: bool) -> None:
         """Stop programs without ending them, as a machine that hangs; a PostgreSQL that goes on is cut off."""
         self.patroni.signal(signal.SIGSTOP)
-        if etcd:
-            self.etcd.signal(signal.SIGSTOP)
+        self.etcd.signal(signal.SIGSTOP)
         if postgresql:
             send(signal.SIGSTOP, server_processes(self.data))
 
-    def thaw(self) -> None:
-        """Continue what `freeze` stopped, PostgreSQL first."""
+    async def thaw(self, delay_s: float) -> None:
+        """Continue what `freeze` stopped: PostgreSQL first, then etcd, and after a delay Patroni."""
         send(signal.SIGCONT, reversed(server_processes(self.data)))
         self.etcd.signal(signal.SIGCONT)
+        await asyncio.sleep(delay_s)
         self.patroni.signal(signal.SIGCONT)
 
 
 class Cluster:
     """A context manager, asynchronous: what it started is killed and its folder removed at the end."""
 
-    def __init__(self, programs: Programs, *, on_step: Callable[[str], None], logs: Path | None = None) -> None:
+    def __init__(
+        self, programs: Programs, *, on_step: Callable[[str], None], is_fenced: bool = True, logs: Path | None = None
+    ) -> None:
         self._logs = logs
+        self._is_fenced = is_fenced
         self._programs = programs
         self._on_step = on_step
         self.folder = Path(tempfile.mkdtemp(prefix="vienphi-failover-", dir="/var/tmp"))
@@ -130,11 +134,6 @@ class Cluster:
         """As `3.5.16`."""
         return ".".join(map(str, self._programs.etcd_version))
 
-    @property
-    def may_freeze_etcd(self) -> bool:
-        """Whether this etcd survives that its leader hangs and goes on."""
-        return self._programs.etcd_version >= ETCD_MIN
-
     async def __aenter__(self) -> Self:
         try:
             await self._start()
@@ -164,6 +163,10 @@ class Cluster:
                     if node is not old and await asyncio.to_thread(_status, address) == 200:
                         return node
                 await asyncio.sleep(0.1)
+
+    async def lead_etcd(self, node: Node) -> None:
+        """Make the etcd of a node the leader of the three: its loss then costs an election as well."""
+        await etcd_gateway.lead(node.ports.etcd, [each.ports.etcd for each in self.nodes], timeout_s=_HEALTHY_S)
 
     async def healthy(self) -> Node:
         """Wait until all nodes are there, stream, and a standby is synchronous; returns the primary."""
@@ -230,14 +233,15 @@ class Cluster:
         data = self.folder / name
         members = ",".join(f"etcd{n}=http://127.0.0.1:{each.etcd_peer}" for n, each in enumerate(self._node_ports, 1))
         client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
-        etcd = self._process(
+        member = self._process(
             f"etcd{number}",
             *(self._programs.etcd, f"--name=etcd{number}", f"--data-dir={self.folder}/etcd{number}.data"),
             *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
             *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
             *(f"--initial-cluster={members}", "--initial-cluster-token=vienphi"),
         )
-        patroni = self._process(f"patroni{number}", self._programs.patroni, HA / "patroni.yaml")
+        words = [self._programs.python, HA / "patroni_fenced.py"] if self._is_fenced else [self._programs.patroni]
+        patroni = self._process(f"patroni{number}", *words, HA / "patroni.yaml")
         patroni.environment = {
             "PATH": f"{self._programs.postgresql.folder}:/usr/bin:/bin",
             "PATRONI_NAME": name,
@@ -258,7 +262,7 @@ class Cluster:
             "ROLES": str(DOCKER / "roles.sh"),
             "SECRETS": str(self.folder),
         }
-        return Node(number, ports, etcd, patroni, data)
+        return Node(number, ports, member, patroni, data)
 
     def _process(self, name: str, *command: object) -> Process:
         return Process(name, map(str, command), folder=self.folder, user=self._programs.user)

@@ -8,8 +8,8 @@ turns:
 - isolated: Patroni and etcd of the primary's node hang. PostgreSQL goes on there and is written to, past the proxy.
 - frozen: everything on the primary's node hangs until another is the primary, and then goes on.
 
-An etcd before 3.5.13 does not survive that its leader hangs and goes on (`programs.ETCD_MIN`): it is left alone then,
-unless --freeze-etcd.
+Except where PostgreSQL alone is killed, the leader of etcd is on that node. While a node that hung goes on, all leases
+of etcd end again and again, as an etcd before 3.5.13 lets them end: the new primary's key is gone then.
 
 Web and worker are never started again. One JSON object on stdout tells what was found; exit status 1 if a promise
 fails.
@@ -37,6 +37,7 @@ from tests.bench.stock import Order, Stock
 from tests.builders import add_demo_hospital
 from tests.chaos.checks import find_wrongs
 from tests.failover.cluster import Cluster, Node
+from tests.failover.etcd_gateway import end_leases
 from tests.failover.isolated import (
     CREATE_MARKERS,
     IsolatedWrites,
@@ -61,6 +62,7 @@ _ISOLATED_BILLS = 6
 _TIMEOUT_S = 120.0
 _STEADY_S = 3.0
 _RESUMED = 20
+_LEASES_END_S = 0.5
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Findings:
     seals: int = 0
     ledger_verify: str = ""
     etcd: str = ""
+    leases_ended: int = 0
     ended: list[str] = field(default_factory=list)
 
     def broken(self) -> list[str]:
@@ -131,6 +134,7 @@ class Findings:
                 "found_afterwards": len(self.isolated.found_afterwards),
             },
             "etcd": self.etcd,
+            "leases_ended": self.leases_ended,
             "seals": self.seals,
             "ledger_verify": self.ledger_verify,
             "ended_web_and_worker": self.ended,
@@ -142,10 +146,10 @@ class Findings:
 class FailoverRun:
     """The whole of a run on a cluster that is up."""
 
-    def __init__(self, cluster: Cluster, stock: Stock, random: Random, *, freezes_etcd: bool) -> None:
+    def __init__(self, cluster: Cluster, stock: Stock, random: Random) -> None:
         self._cluster = cluster
-        self._freezes_etcd = freezes_etcd
         self._stock = stock
+        self._random = random
         self._bank = SteadyBank(f"http://127.0.0.1:{cluster.proxy_port}", random)
         self._left: list[Order] = []
         self._markers = 0
@@ -197,9 +201,11 @@ class FailoverRun:
             feeding = asyncio.create_task(bank.feed(orders[len(reports) :], per_second=_BILLS_PER_S, stop=stop))
             try:
                 await asyncio.sleep(_STEADY_S)
+                if kind != "process":
+                    await self._cluster.lead_etcd(primary)
                 began = time.monotonic()
-                _harm(kind, primary, etcd=self._freezes_etcd)
-                await self._cluster.new_primary(primary)
+                _harm(kind, primary)
+                promoted = await self._cluster.new_primary(primary)
                 promoted_after_s = time.monotonic() - began
                 seals = await self._seals()
                 await self._resumed()
@@ -213,7 +219,7 @@ class FailoverRun:
                         marker=self._markers,
                         writes=self.findings.isolated,
                     )
-                _repair(kind, primary)
+                await self._repair(kind, primary, promoted)
                 await self._cluster.healthy()
                 if reports:
                     await find_isolated_rows(self._cluster, reports, self.findings.isolated)
@@ -229,6 +235,14 @@ class FailoverRun:
         result.pauses_s.append(bank.longest_pause(began, over))
         result.promoted_after_s.append(promoted_after_s)
         await self._compare()
+
+    async def _repair(self, kind: str, primary: Node, promoted: Node) -> None:
+        if kind == "node":
+            primary.start()
+        elif kind != "process":
+            ending = asyncio.create_task(end_leases(promoted.ports.etcd, for_s=_LEASES_END_S))
+            await primary.thaw(self._random.uniform(0, _LEASES_END_S))
+            self.findings.leases_ended += await ending
 
     async def _resumed(self) -> None:
         """Wait until callbacks are acknowledged again."""
@@ -286,23 +300,14 @@ class FailoverRun:
             self.findings.mismatches.append("vienphi ledger verify: " + words.decode()[-1000:])
 
 
-def _harm(kind: str, primary: Node, *, etcd: bool) -> None:
+def _harm(kind: str, primary: Node) -> None:
     match kind:
         case "process":
             primary.kill_postgresql()
         case "node":
             primary.kill()
-        case "isolated":
-            primary.freeze(postgresql=False, etcd=etcd)
         case _:
-            primary.freeze(postgresql=True, etcd=etcd)
-
-
-def _repair(kind: str, primary: Node) -> None:
-    if kind == "node":
-        primary.start()
-    elif kind in ("isolated", "frozen"):
-        primary.thaw()
+            primary.freeze(postgresql=kind == "frozen")
 
 
 @asynccontextmanager
@@ -322,18 +327,17 @@ async def _web_of(cluster: Cluster, node: Node, *, is_wanted: bool) -> AsyncIter
 
 
 async def run_failover(
-    kinds: Sequence[str], seed: int, *, logs: Path | None = None, freezes_etcd: bool = False
+    kinds: Sequence[str], seed: int, *, logs: Path | None = None, is_fenced: bool = True
 ) -> Findings:
     """Start everything, run the cycles, and end everything; keep the logs in a folder. Raises ProgramsMissing."""
-    async with Cluster(find_programs(), on_step=report_step, logs=logs) as cluster:
+    async with Cluster(find_programs(), on_step=report_step, is_fenced=is_fenced, logs=logs) as cluster:
         await migrate(cluster.owner_url)
         hospitals = [
             await add_demo_hospital(cluster.owner_url, organization=number, facility_code=f"{number:05d}")
             for number in _ORGANIZATIONS
         ]
-        freezes_etcd = freezes_etcd or cluster.may_freeze_etcd
-        run = FailoverRun(cluster, Stock(cluster, hospitals), Random(seed), freezes_etcd=freezes_etcd)
-        run.findings.etcd = f"{cluster.etcd_version}, {'frozen too' if freezes_etcd else 'not frozen'}"
+        run = FailoverRun(cluster, Stock(cluster, hospitals), Random(seed))
+        run.findings.etcd = cluster.etcd_version
         await run.run(kinds)
         return run.findings
 
@@ -344,7 +348,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; may be repeated")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--logs", type=Path, default=None, help="a folder for the logs of all programs")
-    parser.add_argument("--freeze-etcd", action="store_true", help="also an etcd that does not survive it")
+    parser.add_argument("--without-fence", action="store_true", help="Patroni without docker/ha/fence.py, which loses")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     chosen = given.kind or KINDS
@@ -352,7 +356,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         kinds = [chosen[number % len(chosen)] for number in range(given.cycles)]
-        findings = asyncio.run(run_failover(kinds, seed, logs=given.logs, freezes_etcd=given.freeze_etcd))
+        findings = asyncio.run(run_failover(kinds, seed, logs=given.logs, is_fenced=not given.without_fence))
     except ProgramsMissing as missing:
         report_step(str(missing))
         return 2

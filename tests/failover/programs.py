@@ -10,10 +10,6 @@ from pathlib import Path
 from billing.devserver.server_programs import ServerPrograms, ServerUser, find_server_programs, server_user
 
 _ROOT = Path(__file__).parents[2]
-ETCD_MIN = (3, 5, 13)
-"""Before, a leader of etcd that hung ends the keys of all others when it goes on, although another one leads by then:
-two PostgreSQL were primaries in turn, and commits that both others had were lost (etcd issue 15247)."""
-
 _INSTALL = "on Debian as root: apt-get install --no-install-recommends etcd-server haproxy"
 
 
@@ -31,6 +27,11 @@ class Programs:
     patroni: Path
     postgresql: ServerPrograms
     user: ServerUser
+
+    @property
+    def python(self) -> Path:
+        """The Python that has Patroni."""
+        return self.patroni.with_name("python3")
 
 
 def find_haproxy() -> Path:
