@@ -1,5 +1,6 @@
 """Papers as a browser prints them: each on one page of its own size, with no button and no link on it."""
 
+import json
 import re
 
 import pytest
@@ -22,7 +23,7 @@ async def test_each_paper_is_one_page_of_its_size(browser: Browser, site: Site) 
         visit = await live_visit(morning, state="performed")
         receipt = await visit.advance(136_000)
         papers = {
-            f"/print/receipts/{receipt['id']}/80mm": (80, 150),
+            f"/print/receipts/{receipt['id']}/80mm": (80, 120),
             f"/print/receipts/{receipt['id']}/a5": (148, 210),
             f"/print/receipts/{receipt['id']}/a4": (210, 297),
             f"/print/visits/{visit.id}/statement": (297, 210),
@@ -44,6 +45,38 @@ async def test_each_paper_is_one_page_of_its_size(browser: Browser, site: Site) 
         await context.close()
 
     assert found == {path: (1, *size) for path, size in papers.items()}
+
+
+async def test_long_and_hostile_texts_stay_on_their_paper(browser: Browser, site: Site) -> None:
+    async with staffed(site) as morning:
+        await morning.open()
+        receipt = (await (await live_visit(morning)).collect("XML3-1"))["id"]
+        context = await browser.new_context(locale="vi-VN")
+        await context.add_cookies([{"name": "vienphi", "value": morning.cashier.cookie, "url": site.address}])
+        page = await context.new_page()
+        found = {}
+        for name, text in (("long", "Tôn Nữ Công Tằng Huyền " * 5), ("unbroken", "=<b>KhôngKhoảngTrắng" * 8)):
+            slip = {"order": text, "department": "", "cost_groups": ["2"], "count": 3}
+            amounts = dict.fromkeys(("hospital", "insurer", "other", "patient"), 123_456_789)
+            changed = dict.fromkeys(("patient", "facility", "organization", "cashier", "desk", "reason"), text)
+            await site.without_guards(
+                "receipt_print",
+                "UPDATE receipt_print SET document = document || $2::jsonb WHERE receipt_id = $1",
+                receipt,
+                json.dumps({**changed, "slips": [{**slip, **amounts}] * 2}),
+            )
+            for paper in ("80mm", "a5", "a4"):
+                await page.goto(f"{site.address}/print/receipts/{receipt}/{paper}")
+                await page.emulate_media(media="print")
+                too_wide = await page.evaluate(
+                    "(paper => paper.scrollWidth - paper.clientWidth)(document.querySelector('.paper'))"
+                )
+                pages = len(_PAGE.findall(await page.pdf(prefer_css_page_size=True)))
+                await page.emulate_media(media="null")
+                found[name, paper] = (too_wide, pages if paper == "80mm" else 1)
+        await context.close()
+
+    assert set(found.values()) == {(0, 1)}, found
 
 
 async def test_training_hospital_prints_a_watermark(browser: Browser, site: Site) -> None:

@@ -385,3 +385,14 @@ async def test_api_labels_states_as_the_page_does(site: Site) -> None:
 
     assert intent["state_label"] == {"state": "waiting", "vi": "Chờ báo có", "en": "Waiting for the bank"}
     assert after["state_label"] == {"state": "short", "vi": "Còn thiếu", "en": "Not complete"}
+
+
+async def test_page_and_confirmation_of_a_practising_hospital_are_marked(site: Site) -> None:
+    intent = await open_in_state(site, PatientState.PAID)
+    pages = [intent["pay_url"], intent["pay_url"] + "/confirmation.html"]
+    before = [(await site.anonymous_client.get(page)).text for page in pages]
+    await site.as_owner("UPDATE organization SET is_training = true WHERE id = 1")
+    marked = [(await site.anonymous_client.get(page)).text for page in pages]
+
+    assert all("TẬP HUẤN" not in page for page in before)
+    assert all("TẬP HUẤN" in page for page in marked)

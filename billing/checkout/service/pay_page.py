@@ -68,6 +68,7 @@ class PayPage:
     intent_id: IntentId
     version: int
     hospital: str
+    is_training: bool
     help_phone: str
     bills: tuple[PageBill, ...]
     deposit: PageDeposit | None
@@ -144,6 +145,7 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, intent
         intent_id=intent.id,
         version=intent.version,
         hospital=intent.hospital,
+        is_training=intent.is_training,
         help_phone=intent.help_phone,
         bills=tuple(_for_screen(bill) for bill in intent.bills),
         deposit=None

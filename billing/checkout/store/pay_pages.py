@@ -22,6 +22,7 @@ class PageIntent(IntentWithInstruction):
     account_number: str | None
     holder: str | None
     hospital: str
+    is_training: bool
     help_phone: str
     bills: tuple[PageBill, ...]
     deposit: PageDeposit | None
@@ -45,6 +46,7 @@ _READ_PAGE = """
     SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
         intent.expires_at, intent.instruction, account.name AS account, bank.bank_bin, bank.account_number, bank.holder,
         intent.is_standing, due.owed, due.credit, due.is_closed, organization.name AS hospital,
+        organization.is_training,
         coalesce(nullif(bills.phone, ''), nullif(advance.phone, ''), organization.help_phone) AS help_phone,
         (intent.version + bills.version + coalesce(advance.version, 0))::bigint AS version, bills.bills,
         CASE WHEN advance.ma_lk IS NOT NULL THEN

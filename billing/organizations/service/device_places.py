@@ -1,9 +1,9 @@
-"""Where a screen without a person stands. A use case."""
+"""Where a screen or page without a person stands. Use cases."""
 
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.db.context import Context
-from billing.organizations.store.organizations import Place, read_place
+from billing.organizations.store.organizations import Place, read_is_training, read_place
 
 
 async def find_place(context: Context, organization_id: OrganizationId, facility_code: str) -> Place:
@@ -13,3 +13,9 @@ async def find_place(context: Context, organization_id: OrganizationId, facility
     if place is None:
         raise NotFound("no such facility", field="facility_code")
     return place
+
+
+async def find_is_training(context: Context, organization_id: OrganizationId) -> bool:
+    """Whether an organization only practises."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        return await read_is_training(tx)

@@ -102,6 +102,16 @@ async def read_place(tx: Transaction, code: str) -> Place | None:
     return None if row is None else Place(row["facility"], row["is_training"])
 
 
+_IS_TRAINING = """
+    SELECT is_training FROM organization WHERE id = $1
+"""
+
+
+async def read_is_training(tx: Transaction) -> bool:
+    """Whether the organization only practises."""
+    return bool(await tx.fetchval(_IS_TRAINING, tx.organization_id))
+
+
 _FIND_FACILITY = """
     SELECT id FROM facility WHERE organization_id = $1 AND code = $2
 """

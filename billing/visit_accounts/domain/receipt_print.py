@@ -49,7 +49,7 @@ class PrintedForm:
     """A receipt as it was printed; a text is empty where the paper has no such value, as on an older receipt.
 
     `payer` is that of guarantees, `credit` is what it paid above what they needed. `token` is the random part of its
-    public address.
+    public address. Of what the slips sum to, `covered` was paid before, by the deposit or a part; `still_due` is open.
     """
 
     number: str
@@ -80,6 +80,8 @@ class PrintedForm:
     payer: str = ""
     guarantees: tuple[PrintedGuarantee, ...] = ()
     credit: int = 0
+    covered: int = 0
+    still_due: int = 0
 
     @property
     def patient_total(self) -> int:

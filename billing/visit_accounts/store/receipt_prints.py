@@ -27,7 +27,8 @@ _HEAD = """
             JOIN charge_item AS charge ON charge.organization_id = $1 AND charge.visit_id = line.visit_id
                 AND charge.line = line.line
             WHERE line.organization_id = $1 AND line.request_id = $3
-            GROUP BY charge.order_number) AS slip) AS slips
+            GROUP BY charge.order_number) AS slip) AS slips,
+        coalesce(request.received, 0) AS received, coalesce(request.amount, 0) AS requested
     FROM visit
     JOIN organization ON organization.id = $1
     JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
@@ -36,6 +37,7 @@ _HEAD = """
     LEFT JOIN visit_header AS header ON header.organization_id = $1 AND header.visit_id = visit.id
     LEFT JOIN patient_identity AS identity ON identity.organization_id = $1 AND identity.patient_id = account.patient_id
     LEFT JOIN invoice ON invoice.organization_id = $1 AND invoice.id = $4
+    LEFT JOIN deposit_request AS request ON request.organization_id = $1 AND request.id = $3
     LEFT JOIN shift ON shift.organization_id = $1 AND shift.id = $5
     LEFT JOIN desk ON desk.organization_id = $1 AND desk.id = shift.desk_id
     LEFT JOIN person AS cashier ON cashier.organization_id = $1 AND cashier.id = $6
@@ -69,7 +71,13 @@ async def read_print_head(tx: Transaction, receipt: Receipt) -> dict[str, object
         receipt.shift_id,
         receipt.issued_by,
     )
-    return {} if row is None else {**row, "card": mask_card(row["card"])}
+    if row is None:
+        return {}
+    received, requested = row["received"], row["requested"]
+    head = {name: value for name, value in row.items() if name not in ("received", "requested")}
+    if requested:
+        head |= {"covered": max(0, received - receipt.amount), "still_due": max(0, requested - received)}
+    return {**head, "card": mask_card(row["card"])}
 
 
 _PRINT = """

@@ -93,6 +93,22 @@ async def test_cash_is_collected_and_the_receipt_is_shown(day: DeskDay) -> None:
     await assert_books_are_right(day.site.context.database)
 
 
+async def test_receipt_states_what_was_paid_before(day: DeskDay) -> None:
+    visit_id = await day.visit()
+    await day.open_shift()
+    address = f"/desk/visits/{visit_id}"
+    await day.staff.post(f"{address}/advance", amount="30000", method="cash")
+
+    await day.staff.post(f"{address}/collect", due="70000", method="cash", given="70.000", line=["L1", "L2"])
+
+    [_, receipt] = await day.site.as_owner("SELECT id FROM receipt ORDER BY id")
+    for paper in ("80mm", "a5"):
+        words = text_of(await day.staff.page(f"/print/receipts/{receipt['id']}/{paper}"))
+        assert "Trừ tiền đã nộp trước −30.000" in words
+        assert "Còn thiếu" not in words
+        assert "Đã thu lần này 70.000 đ" in words
+
+
 async def test_second_press_returns_the_first_result(day: DeskDay) -> None:
     visit_id = await day.visit()
     await day.open_shift()

@@ -34,7 +34,7 @@ async def test_administrator_sets_the_printer_of_a_desk(site: Site) -> None:
 
         after = await morning.cashier.page(f"/print/receipts/{receipt['id']}/80mm")
         page = await morning.cashier.page(f"/receipts/{receipt['id']}")
-    assert 'class="paper r80 h150"' in before
+    assert 'class="paper r80 h120"' in before
     assert location(saved) == "/admin/printers?saved"
     assert refused.status_code == 422
     assert 'class="paper r80 h300"' in after

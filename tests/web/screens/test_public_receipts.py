@@ -33,6 +33,15 @@ async def test_payer_opens_the_receipt_of_the_code_without_signing_in(morning: M
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+async def test_practising_hospital_marks_the_page(morning: Morning) -> None:
+    receipt = await morning.take(50_000)
+    await morning.site.as_owner("UPDATE organization SET is_training = true WHERE id = 1")
+
+    answer = await morning.site.anonymous_client.get(f"/receipt/1-{receipt['printed']['token']}")
+
+    assert '<body class="sheet training">' in answer.text
+
+
 async def test_void_receipt_is_marked(morning: Morning) -> None:
     receipt = await morning.take(50_000)
     await morning.head.post(f"/receipts/{receipt['id']}/void", void_reason="nhầm người")

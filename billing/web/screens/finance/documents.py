@@ -21,7 +21,8 @@ from billing.reconciliation.service.document_sets import find_document_set
 from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
-from billing.web.screens.prints.receipts import slip_group
+from billing.web.screens.prints.public import receipt_address
+from billing.web.screens.prints.roll import slip_group
 from billing.web.screens.rendering import render
 from billing.web.screens.session import current, language_of
 from billing.web.screens.texts import find_text
@@ -80,13 +81,12 @@ def _is_printed(voucher: Voucher) -> bool:
 def _printed(request: web.Request, voucher: Voucher) -> PrintedReceipt:
     assert voucher.printed is not None, "only printed receipts are shown"
     form = read_printed(voucher.printed)
-    address = f"{app_state(request).context.public_base_url}/receipts/{voucher.id}"
     return PrintedReceipt(
         receipt=voucher,
         form=form,
         issued_at=datetime.fromisoformat(form.issued_at),
         words=write_in_words(Dong(form.amount)),
-        qr=qr_svg(address, title=form.number),
+        qr=qr_svg(receipt_address(request, form), title=form.number),
         slips=[(slip, slip_group(slip)) for slip in form.slips],
     )
 

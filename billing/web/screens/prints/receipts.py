@@ -22,7 +22,7 @@ from billing.organizations.domain.rights import Right
 from billing.organizations.service.receipt_printers import find_printer
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.domain.receipt import Direction, ReceiptState
-from billing.visit_accounts.domain.receipt_print import PrintedForm, PrintedSlip, read_printed
+from billing.visit_accounts.domain.receipt_print import PrintedForm, read_printed
 from billing.visit_accounts.service.receipt_moves import find_moves, move_receipt
 from billing.visit_accounts.service.receipts import (
     find_receipt,
@@ -31,15 +31,14 @@ from billing.visit_accounts.service.receipts import (
 )
 from billing.web.app_state import app_state
 from billing.web.screens.forms import Form, idempotent_request, read_form, render_form
-from billing.web.screens.prints.public import receipt_path
+from billing.web.screens.prints.public import receipt_address
+from billing.web.screens.prints.roll import roll_height, slip_group
 from billing.web.screens.rendering import render, see_other
 from billing.web.screens.second_person import find_second_persons, verify_second_person
-from billing.web.screens.session import current
+from billing.web.screens.session import current, language_of
 from billing.web.screens.subjects import read_reached_id
 
 _EMPTY = Form()
-_FIXED_MM, _ROW_MM = 118, 5
-_COST_GROUPS = frozenset(map(str, range(1, 20)))
 
 
 async def get_receipt(request: web.Request) -> web.Response:
@@ -70,7 +69,7 @@ async def get_paper(request: web.Request) -> web.Response:
         form=form,
         issued_at=datetime.fromisoformat(form.issued_at),
         words=write_in_words(Dong(form.amount)),
-        qr=qr_svg(_address(request, form), title=form.number),
+        qr=qr_svg(receipt_address(request, form), title=form.number),
         height=await _height(request, form),
         paper=paper.value,
         may_print=current(request).caller.has(Right.COLLECT),
@@ -160,28 +159,15 @@ def _paper(request: web.Request) -> Paper:
         raise NotFound("there is no such paper") from cause
 
 
-def _address(request: web.Request, form: PrintedForm) -> str:
-    """The public address of a receipt; its number for one that was issued before receipts had a token."""
-    base = app_state(request).context.public_base_url
-    path = receipt_path(current(request).caller.organization_id, form.token) if form.token else ""
-    return (base + path) or form.number
-
-
 async def _height(request: web.Request, form: PrintedForm) -> int:
     """The height of the 80 mm page: at least that of the desk's printer; a long receipt takes a longer page."""
-    rows = len(form.slips) + len(form.parts) + len(form.guarantees)
-    return (await _printer(request)).page_height(_FIXED_MM + _ROW_MM * rows)
+    return (await _printer(request)).page_height(roll_height(form, language_of(request)))
 
 
 async def _printer(request: web.Request) -> ReceiptPrinter:
     session = current(request)
     desk_id = None if session.desk is None else session.desk.id
     return await find_printer(app_state(request).context, session.caller.organization_id, desk_id)
-
-
-def slip_group(slip: PrintedSlip) -> str:
-    """The cost group (MA_NHOM) that names a slip; empty where its lines are of several groups or of an unknown one."""
-    return slip.cost_groups[0] if len(slip.cost_groups) == 1 and slip.cost_groups[0] in _COST_GROUPS else ""
 
 
 async def _receipt_id(request: web.Request) -> ReceiptId:

@@ -5,11 +5,12 @@ from aiohttp import web
 from billing.core.amount_words import write_in_words
 from billing.core.ids import VisitId
 from billing.core.money import half_up_dong
+from billing.coverage.domain.explain import Language, category_name
 from billing.visit_accounts.domain.facility_subject import FacilitySubject
 from billing.visit_accounts.service.cost_statements import find_cost_statement
 from billing.web.app_state import app_state
 from billing.web.screens.rendering import render
-from billing.web.screens.session import current
+from billing.web.screens.session import current, language_of
 from billing.web.screens.subjects import read_reached_id
 
 _CARE_BOXES = {"01": "1", "02": "2", "03": "3", "09": "3", "04": "4"}
@@ -30,6 +31,7 @@ async def get_statement(request: web.Request) -> web.Response:
         visit=statement.visit,
         visit_id=visit_id,
         amounts=amounts,
+        category=category_name(statement.visit.category_code, Language(language_of(request).value)),
         box=_CARE_BOXES.get(statement.visit.care_kind, ""),
         words=write_in_words(half_up_dong(amounts.hospital)),
         now=context.clock(),
