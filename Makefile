@@ -140,7 +140,7 @@ fuzz: .venv/.installed ## send almost valid bytes to every reader: make fuzz SEC
 .PHONY: lock
 lock: .venv/lock/.made ## rewrite requirements.lock from pyproject.toml, and that of Patroni
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \
-		--generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev --build-deps-for editable \
+		--generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev --extra tracing --build-deps-for editable \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file requirements.lock pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \

@@ -5,8 +5,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
+from billing.core.errors import Refused
 from billing.core.ids import ProviderAccountId
 from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
@@ -26,6 +27,7 @@ from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
 from billing.notifications.service.change_notifier import Listener, open_change_notifier
 from billing.ops.process_metrics import ProviderCalls
+from billing.ops.traced_calls import TracedTransport
 from billing.organizations.service.context import AccountUnusable, allow_all
 from billing.organizations.service.provider_accounts import (
     BuildProvider,
@@ -37,6 +39,7 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
+from billing.tracing import TraceTarget
 from billing.web.app_state import Networks, WebLimits
 from billing.web.document_workers import DocumentLimits, DocumentWorkers
 from billing.web.live import LiveHub
@@ -137,6 +140,7 @@ class DocumentWorker:
     outgoing: AddressRules | None
     memory_max: int = field(kw_only=True)
     is_log_json: bool = field(kw_only=True)
+    traces: TraceTarget | None = field(kw_only=True)
 
     def __call__(self, path: str, ready: int) -> None:
         """Serve on a socket until the parent closes our input; write to `ready` once it can be connected to."""
@@ -146,7 +150,8 @@ class DocumentWorker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends us
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         configure_logs(is_json=self.is_log_json)
-        asyncio.run(self._serve(path, ready))
+        with exporting_traces(self.traces):
+            asyncio.run(self._serve(path, ready))
 
     async def _serve(self, path: str, ready: int) -> None:
         # Whatever is being computed then: the transaction is rolled back, and nobody waits for the answer.
@@ -167,6 +172,28 @@ class DocumentWorker:
         ):
             os.write(ready, b"1")
             await asyncio.Event().wait()
+
+
+class TracingUnavailable(Refused):
+    """Traces are wanted and cannot be sent: packages are missing."""
+
+    code = "tracing_unavailable"
+
+
+@contextmanager
+def exporting_traces(target: TraceTarget | None) -> Iterator[None]:
+    """Record and send traces while open; without a target do nothing, and import nothing. Raises TracingUnavailable."""
+    if target is None:
+        yield
+        return
+    try:
+        from billing.trace_export import TraceExport  # noqa: PLC0415 - it needs the extra `tracing`
+    except ModuleNotFoundError as missing:
+        raise TracingUnavailable(
+            f"tracing.endpoint is set and {missing.name} is missing: install vienphi[tracing], or remove the setting"
+        ) from None
+    with TraceExport(target):
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +224,7 @@ async def open_service(
     documents: DocumentLimits | None = DocumentLimits(),  # noqa: B008 - frozen
     is_document_worker: bool = False,
     is_log_json: bool = True,
+    traces: TraceTarget | None = None,
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
@@ -206,6 +234,7 @@ async def open_service(
     `outgoing` is what the operator allows as providers' addresses beyond https on the internet; `seal_export` is
     the file of heads, where the operator keeps one. `documents` are the limits of the processes that work on big
     documents, None where this process works on all of them itself; `is_log_json` is how those write their logs.
+    `traces` is where those send their traces; for this process the caller opens `exporting_traces`.
     """
     web_limits = web_limits or WebLimits()
     workers: DocumentWorkers | None = None
@@ -218,6 +247,7 @@ async def open_service(
             outgoing,
             memory_max=documents.memory_max,
             is_log_json=is_log_json,
+            traces=None if traces is None else replace(traces, service="vienphi-documents"),
         )
         workers = DocumentWorkers(worker, documents)
     background = Background()
@@ -236,7 +266,7 @@ async def open_service(
             application_name="vienphi intake",
         )
         async with (
-            ProviderClients[ProviderAccountId](addresses=outgoing) as clients,
+            ProviderClients[ProviderAccountId](addresses=outgoing, wrap=TracedTransport) as clients,
             open_change_notifier(database_url, background) as notifier,
         ):
             accounts = StoredProviderAccounts(

@@ -29,6 +29,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from billing.core.errors import BillingError
+from billing.tracing import current_span
 
 MASK = "***"
 
@@ -74,6 +75,7 @@ def configure_logs(*, is_json: bool, stream: TextIO | None = None, level: int = 
     stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         render_exceptions,
@@ -188,6 +190,14 @@ def _is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except Exception:  # noqa: BLE001 - a closed stream cannot report
         return False
+
+
+def _add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the trace, where one is recorded."""
+    span = current_span()
+    if span is not None:
+        event["trace_id"] = f"{span.trace_id:032x}"
+    return event
 
 
 def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

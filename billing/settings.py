@@ -36,6 +36,7 @@ from billing.ops.settings import (
     BackupSettings,
     Count,
     FolderSettings,
+    TracingSettings,
     WorkerHttpSettings,
     WorkerSettings,
     refuse_boolean,
@@ -233,6 +234,7 @@ class Settings(BaseSettings):
     documents: DocumentSettings = DocumentSettings()
     worker: WorkerSettings = WorkerSettings()
     worker_http: WorkerHttpSettings = WorkerHttpSettings()
+    tracing: TracingSettings = TracingSettings()
     webhooks: WebhookSettings = WebhookSettings()
     folders: tuple[FolderSettings, ...] = ()
     backup: BackupSettings = BackupSettings()

@@ -241,7 +241,10 @@ class _SlotStream(httpx.AsyncByteStream):
 
 
 class ProviderClients(Generic[Key]):
-    """One client for each account, by a key of the owner's choice. Use as an async context manager."""
+    """One client for each account, by a key of the owner's choice. Use as an async context manager.
+
+    `wrap` encloses the transport of an account in one of the owner, to observe its calls.
+    """
 
     def __init__(
         self,
@@ -249,8 +252,10 @@ class ProviderClients(Generic[Key]):
         *,
         verify: SSLContext | None = None,
         addresses: AddressRules | None = None,
+        wrap: Callable[[Key, httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
         self._limits = limits or ClientLimits()
+        self._wrap = wrap or _as_it_is
         self._addresses = addresses or AddressRules()
         self._verify = verify or accepted_certificates()
         self._clients: dict[Key, tuple[GuardedTransport, httpx.AsyncClient]] = {}
@@ -273,13 +278,18 @@ class ProviderClients(Generic[Key]):
             connections = httpx.Limits(max_connections=self._limits.concurrent_calls_max, max_keepalive_connections=5)
             inner = CheckedTransport(self._addresses, verify=self._verify, limits=connections)
             transport = GuardedTransport(inner, self._limits)
-            client = httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+            outermost = self._wrap(key, transport)
+            client = httpx.AsyncClient(transport=outermost, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
             self._clients[key] = (transport, client)
         return self._clients[key][1]
 
     def stats(self) -> Mapping[Key, ClientStats]:
         """State and counts of every client since the start."""
         return {key: transport.stats for key, (transport, _) in self._clients.items()}
+
+
+def _as_it_is(_key: object, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    return transport
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

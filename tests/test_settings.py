@@ -203,3 +203,47 @@ def test_nested_setting_that_is_no_table_is_refused(monkeypatch: pytest.MonkeyPa
 def test_number_with_a_point_is_no_count(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"intake_queues\.count"):
         load_settings(write_config(tmp_path, "[intake_queues]\ncount = 1.5"))
+
+
+def test_tracing_is_off_by_default_and_its_headers_are_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "headers"
+    secret.write_text("authorization=Bearer hidden-word, x-tenant=a=b\n")
+    monkeypatch.setenv("VIENPHI_TRACING__ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv("VIENPHI_TRACING__HEADERS_FILE", str(secret))
+
+    target = load_settings(write_config(tmp_path, "[tracing]\nsampling_ratio = 0.25")).tracing.target("vienphi-web")
+
+    assert target is not None
+    assert (target.endpoint, target.ratio) == ("http://127.0.0.1:4318/v1/traces", 0.25)
+    assert target.headers == {"authorization": "Bearer hidden-word", "x-tenant": "a=b"}
+    assert "hidden-word" not in repr(target)
+    monkeypatch.delenv("VIENPHI_TRACING__ENDPOINT")
+    assert load_settings().tracing.target("vienphi-web") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENDPOINT", "grpc://hidden-word:4317"),
+        ("ENDPOINT", "http://user:hidden-word@collector/v1/traces"),
+        ("ENDPOINT", "http://collector/v1/traces?key=hidden-word"),
+        ("ENDPOINT", "hidden-word"),
+        ("SAMPLING_RATIO", "0"),
+        ("SAMPLING_RATIO", "1.01"),
+        ("HEADERS", "hidden-word"),
+        ("HEADERS", "a=hidden-word\r\nb: c"),
+        ("HEADERS_FILE", "/nowhere/hidden-word"),
+    ],
+)
+def test_tracing_that_cannot_be_used_is_refused_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"VIENPHI_TRACING__{name}", value)
+
+    with pytest.raises(SettingsInvalid) as refusal:
+        load_settings()
+
+    assert refusal.value.problems[0].startswith("tracing")
+    assert "hidden-word" not in "".join(traceback.format_exception(refusal.value))

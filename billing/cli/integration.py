@@ -35,7 +35,7 @@ def folder(config: Path | None, organization: int, facility: str, quiet: float, 
 
 
 async def _read(settings: Settings, known: IntegrationFolder, *, quiet_s: float) -> int:
-    async with open_checked_service(settings) as service:
+    async with open_checked_service(settings, name="vienphi-integration") as service:
         reader = FolderReader(service.context, [known], quiet_s=quiet_s)
         processed = await reader.run_once()
         await asyncio.sleep(quiet_s)

@@ -50,7 +50,7 @@ async def _serve(settings: Settings, shared_port: int | None) -> None:
         asyncio.get_running_loop().add_reader(_STANDARD_INPUT, _stop_at_end_of_input, stop)
     port = settings.port if shared_port is None else shared_port
     async with (
-        open_checked_service(settings) as service,
+        open_checked_service(settings, name="vienphi-web") as service,
         serving(service.application, host=settings.host, port=port, is_shared=shared_port is not None) as bound,
     ):
         # Only once the port is ours: a process that cannot serve keeps nothing up.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from billing.app import Service, open_service
+from billing.app import Service, exporting_traces, open_service
 from billing.core.errors import Refused
 from billing.db.database import DatabaseLimits
 from billing.db.migrator import pending
@@ -16,6 +16,7 @@ from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs
 from billing.payments.service.intake import IntakeLimits
 from billing.settings import LogFormat, Settings, WebhookSettings, load_settings
+from billing.tracing import TraceTarget
 from billing.web.anonymous import AnonymousLimits
 from billing.web.app_state import WebLimits
 from billing.web.document_workers import DocumentLimits
@@ -43,13 +44,22 @@ async def require_migrated(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
+async def open_checked_service(settings: Settings, *, name: str) -> AsyncIterator[Service]:
     """Open the service on a database that is migrated, by a role that may serve, on a server with durable commits.
 
-    A provider account that cannot be used is reported in the log and in /readyz; only that account is rejected.
+    A provider account that cannot be used is reported in the log and in /readyz; only that account is rejected. `name`
+    is that of the process in its traces.
 
-    Raises NotMigrated, DatabaseUnsafe, RestoredElsewhere, DatabaseUnavailable.
+    Raises NotMigrated, DatabaseUnsafe, RestoredElsewhere, DatabaseUnavailable, TracingUnavailable.
     """
+    traces = settings.tracing.target(name)
+    with exporting_traces(traces):
+        async with _open(settings, traces) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _open(settings: Settings, traces: TraceTarget | None) -> AsyncIterator[Service]:
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     for each in (url, *settings.cell_urls.values()):
@@ -81,6 +91,7 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
             memory_max=settings.documents.memory_max_mb * 1024 * 1024,
         ),
         is_log_json=settings.log_format is LogFormat.JSON,
+        traces=traces,
     ) as service:
         for cell in service.context.database.cells:
             await check_role(cell)

@@ -35,7 +35,7 @@ def worker(config: Path | None) -> None:
 async def _work(settings: Settings) -> None:
     stop = stop_event()
     webhooks = settings.webhooks
-    async with open_checked_service(settings) as service:
+    async with open_checked_service(settings, name="vienphi-worker") as service:
         await run_worker(
             service.context,
             dispatch=Dispatch(

@@ -24,6 +24,7 @@ from billing.db.json_codec import decode_json, encode_json
 from billing.db.single_reads import SingleReads, fetch_each
 from billing.db.tenant_setting import check_organization
 from billing.db.transaction_end import commit, finish, roll_back, run_single, try_lock, unlock
+from billing.tracing import transaction_span
 
 _ORGANIZATIONS = """
     SELECT vienphi_organizations() AS id
@@ -254,8 +255,9 @@ class Database:
         parameters = [(organization_id, *arguments) for organization_id, arguments in calls]
         if self._is_cell:
             statement = _entering(statement)
-        async with self._connections.borrow() as connection:
-            return await finish(run_single(connection, statement, parameters, self._limits.commit_timeout_s))
+        with transaction_span():
+            async with self._connections.borrow() as connection:
+                return await finish(run_single(connection, statement, parameters, self._limits.commit_timeout_s))
 
     @asynccontextmanager
     async def system_transaction(self, *, writing: bool = False) -> AsyncIterator[ReadTransaction]:
@@ -288,17 +290,18 @@ class Database:
 
     @asynccontextmanager
     async def _started(self, begin: str) -> AsyncIterator[PooledConnection]:
-        async with self._connections.borrow() as connection:
-            try:
-                await connection.execute(begin)
-                yield connection
-            except BaseException as error:
-                await finish(roll_back(connection))
-                named = name_error(connection, error)
-                if named is error:
-                    raise
-                raise named from error
-            await finish(commit(connection, self._limits.commit_timeout_s))
+        with transaction_span():
+            async with self._connections.borrow() as connection:
+                try:
+                    await connection.execute(begin)
+                    yield connection
+                except BaseException as error:
+                    await finish(roll_back(connection))
+                    named = name_error(connection, error)
+                    if named is error:
+                        raise
+                    raise named from error
+                await finish(commit(connection, self._limits.commit_timeout_s))
 
 
 def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool, is_cell: bool) -> str:

@@ -13,6 +13,7 @@ import asyncpg
 from billing.core.ids import OrganizationId
 from billing.db.connections import Connections, name_error
 from billing.db.tenant_setting import check_organization
+from billing.tracing import transaction_span
 
 
 class TenantReader(Protocol):
@@ -79,20 +80,21 @@ async def fetch_each(
         check_organization(organization_id)
     statement = _with_tenant(query, len(requests[0][1]) + 1, is_cell=is_cell)
     parameters = [(*arguments, str(organization_id)) for organization_id, arguments in requests]
-    connection = await connections.acquire()
-    try:
-        if len(parameters) == 1:
-            rows = await connection.fetch(statement, *parameters[0])
-        else:
-            rows = await connection.fetchmany(statement, parameters)
-    except BaseException as error:
-        named = name_error(connection, error)
-        await connections.discard(connection)
-        if named is error:
-            raise
-        raise named from error
-    await connections.give_back(connection)
-    return rows
+    with transaction_span():
+        connection = await connections.acquire()
+        try:
+            if len(parameters) == 1:
+                rows = await connection.fetch(statement, *parameters[0])
+            else:
+                rows = await connection.fetchmany(statement, parameters)
+        except BaseException as error:
+            named = name_error(connection, error)
+            await connections.discard(connection)
+            if named is error:
+                raise
+            raise named from error
+        await connections.give_back(connection)
+        return rows
 
 
 # The query is the inner side of a nested loop whose outer side sets the organization. The reference in OFFSET makes the

@@ -1,4 +1,4 @@
-"""Metrics that the web process and the worker have in common: restarted tasks, lost log lines, calls to providers.
+"""Metrics that web process and worker have in common: restarted tasks, lost log lines and spans, calls to providers.
 
 `billing/web/metrics.py` and `billing/worker/metrics.py` add their own.
 """
@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from billing.core.ids import ProviderAccountId
+from billing.tracing import spans_lost
 
 
 class ProviderCallStats(Protocol):
@@ -32,7 +33,7 @@ ProviderCalls = Callable[[], Mapping[ProviderAccountId, ProviderCallStats]]
 
 
 class TaskMetrics(Collector):
-    """Restarted tasks and lost log lines of the process."""
+    """Restarted tasks, lost log lines and lost spans of the process."""
 
     def __init__(self, restarts: Callable[[], Mapping[str, int]], log_lines_lost: Callable[[], int]) -> None:
         self._restarts = restarts
@@ -48,6 +49,9 @@ class TaskMetrics(Collector):
         lost = CounterMetricFamily("vienphi_log_lines_lost_total", "Log lines that the stream did not accept")
         lost.add_metric((), self._log_lines_lost())
         yield lost
+        spans = CounterMetricFamily("vienphi_spans_lost_total", "Spans of traces that the collector did not get")
+        spans.add_metric((), spans_lost())
+        yield spans
 
 
 class ProviderCallMetrics(Collector):

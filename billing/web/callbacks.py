@@ -19,6 +19,7 @@ from billing.core.errors import BillingError, CommitUnknown, NotFound, Unavailab
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.payment_events import Delivery
+from billing.tracing import span
 from billing.web.app_state import LOG_FIELDS, AppState, app_state
 from billing.web.client_address import source_address
 from billing.web.request_bodies import BodyUnreadable, read_body
@@ -58,8 +59,10 @@ async def receive_callback(request: web.Request) -> web.Response:
     organization_id = OrganizationId(int(request.match_info["organization"]))
     name = request.match_info["account"]
     try:
-        account = await _account(app, organization_id, name)
-        body = await read_body(request, size_max=app.limits.callback_size_max)
+        with span("callback account"):
+            account = await _account(app, organization_id, name)
+        with span("callback body"):
+            body = await read_body(request, size_max=app.limits.callback_size_max)
         callback = _callback(request, body, app)
     except BillingError:
         await app.anonymous.hold_refusal(source_address(request))
@@ -103,7 +106,8 @@ async def _deliver(
         # Before the signature: under overload, a rejection must cost nothing.
         return "refused_full", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     try:
-        read = provider.read_callback(callback)
+        with span("callback verify", account_id=account.id):
+            read = provider.read_callback(callback)
     except BadSignature as refusal:
         log.warning("callback_signature_bad", account_id=account.id, body_size=len(callback.body))
         return "bad_signature", refusal.reply
@@ -146,7 +150,8 @@ async def _submit(
         return "empty", provider.answer_callback(callback, Verdict.ACCEPTED, str(delivery_id))
     delivery = Delivery(id=delivery_id, account=account, callback=callback, notices=read.notices)
     try:
-        answer = await app.intake.submit(delivery)
+        with span("callback apply"):
+            answer = await app.intake.submit(delivery)
     except (Unavailable, CommitUnknown) as error:
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")

@@ -24,6 +24,7 @@ import structlog
 from aiohttp import web
 
 from billing.core.errors import BillingError, Unavailable
+from billing.tracing import SpanKind, span, traceparent
 from billing.web.app_state import REQUEST_ID
 
 log = structlog.get_logger(__name__)
@@ -222,19 +223,23 @@ class _Worker:
         """Send a request to the process and return its response."""
         headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
         headers["X-Request-Id"] = request[REQUEST_ID]
-        async with self._client.request(
-            request.method,
-            f"http://worker{request.raw_path}",
-            headers=headers,
-            data=body if request.method == "POST" else None,
-            allow_redirects=False,
-        ) as answer:
-            content = await answer.read()
-            return web.Response(
-                status=answer.status,
-                body=content,
-                headers={name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP},
-            )
+        with span("document worker", SpanKind.CLIENT):
+            parent = traceparent()
+            if parent is not None:
+                headers["traceparent"] = parent
+            async with self._client.request(
+                request.method,
+                f"http://worker{request.raw_path}",
+                headers=headers,
+                data=body if request.method == "POST" else None,
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+                return web.Response(
+                    status=answer.status,
+                    body=content,
+                    headers={name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP},
+                )
 
     async def end(self) -> None:
         """Kill the process and remove its socket folder."""

@@ -18,7 +18,9 @@ from billing.web.operation import Content, Operation, operation
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_METHODS = frozenset({"GET", "HEAD", "POST"})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST"})
+"""Of another method a client may choose the name: metrics and traces call it `other`."""
+
 _NOWHERE = "none"
 
 
@@ -72,7 +74,7 @@ class Metrics:
 
     def record_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
         """Record a response. `route` is the path pattern, None for an unknown path."""
-        labels = (method if method in _METHODS else "other", route or _NOWHERE, str(status))
+        labels = (method if method in KNOWN_METHODS else "other", route or _NOWHERE, str(status))
         self._requests.labels(*labels).observe(seconds)
 
     def record_batch(self, deliveries: int, seconds: float) -> None:

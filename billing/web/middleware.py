@@ -10,11 +10,12 @@ from structlog.contextvars import bind_contextvars
 
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
+from billing.tracing import NO_SPAN, NoSpan, SpanFields, SpanKind, begin_trace, continue_trace, is_on
 from billing.web.app_state import APP_STATE, CALLER, LOG_FIELDS, REQUEST_ID, RIGHTS, SCREEN_PATHS, STATE, app_state
 from billing.web.big_documents import big_body, is_long_file
 from billing.web.client_address import source_address
 from billing.web.facility_limits import limit_answer, limit_request
-from billing.web.metrics import METRICS
+from billing.web.metrics import KNOWN_METHODS, METRICS
 from billing.web.operation import operation_of
 from billing.web.pagination import read_query
 from billing.web.problems import problem_of, write_problem
@@ -38,14 +39,35 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     The log line contains the route, never the path: paths and queries of callbacks may contain signatures.
     """
     started = time.perf_counter()
-    application = request.config_dict
-    request[STATE] = application[APP_STATE]
+    request[STATE] = request.config_dict[APP_STATE]
     request_id = _request_id(request)
     request[REQUEST_ID] = request_id
-    log_fields: dict[str, object] = {}
-    request[LOG_FIELDS] = log_fields
+    request[LOG_FIELDS] = {}
     # Requests of one connection follow each other in one context: the next one's id takes this one's place.
     bind_contextvars(request_id=request_id)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else None
+    with _trace(request, route, request_id) as span:
+        response = await _respond(request, handler, request_id)
+        elapsed_s = time.perf_counter() - started
+        _record(request, response, route, elapsed_s, span)
+    return response
+
+
+def _trace(request: web.Request, route: str | None, request_id: str) -> NoSpan:
+    """The trace of a request. No client's `traceparent` is taken; a document worker takes that of its own parent."""
+    if not is_on():
+        return NO_SPAN
+    method = request.method if request.method in KNOWN_METHODS else "other"
+    name = f"{method} {route}" if route is not None else method
+    fields = SpanFields(method=method, route=route or "none", request_id=request_id)
+    if app_state(request).is_document_worker:
+        return continue_trace(request.headers.get("traceparent"), name, SpanKind.SERVER, **fields)
+    return begin_trace(name, SpanKind.SERVER, **fields)
+
+
+async def _respond(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    """The response of the handler, or that of the error it raised."""
     try:
         if request.match_info.http_exception is not None or not request.path.startswith(_OWN_LIMITS):
             await _admit(request)
@@ -54,10 +76,22 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         is_page = _wants_page(request)
         response = refusal(request, error) if is_page else write_problem(problem_of(error), request_id=request_id)
     response.headers["X-Request-Id"] = request_id
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else None
-    elapsed_s = time.perf_counter() - started
-    application[METRICS].record_request(method=request.method, route=route, status=response.status, seconds=elapsed_s)
+    return response
+
+
+def _record(
+    request: web.Request, response: web.StreamResponse, route: str | None, elapsed_s: float, span: NoSpan
+) -> None:
+    """Record a response in metrics, trace and log."""
+    metrics = request.config_dict[METRICS]
+    metrics.record_request(method=request.method, route=route, status=response.status, seconds=elapsed_s)
+    log_fields = request[LOG_FIELDS]
+    span.set(status=response.status)
+    organization_id = log_fields.get("organization")
+    if isinstance(organization_id, int):
+        span.set(organization_id=organization_id)
+    if response.status >= 500:
+        span.set(error=str(response.status))
     log.info(
         "request_answered",
         method=request.method,
@@ -66,7 +100,6 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         duration_ms=round(elapsed_s * 1000, 1),
         **log_fields,
     )
-    return response
 
 
 def _wants_page(request: web.Request) -> bool:

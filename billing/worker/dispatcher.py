@@ -14,6 +14,7 @@ from billing.notifications.service.webhooks import (
     find_due_endpoints,
 )
 from billing.payments.service.context import PaymentContext
+from billing.tracing import begin_trace
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,12 @@ class Dispatcher:
         if endpoint.id in self._under_way:
             self._again.add(endpoint.id)
         elif not self._is_stopping:
-            self._under_way[endpoint.id] = asyncio.create_task(self._serve(organization_id, endpoint))
+            self._under_way[endpoint.id] = asyncio.create_task(self._traced(organization_id, endpoint))
+
+    async def _traced(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
+        """Serve in a trace of its own: a hanging endpoint outlives the run that started this task."""
+        with begin_trace("worker endpoint", organization_id=organization_id):
+            await self._serve(organization_id, endpoint)
 
     async def _serve(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
         """Send due messages until none is left. The next run reads the endpoint again."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import structlog
 
 from billing.core.ids import OrganizationId
+from billing.tracing import begin_trace
 
 REST_S = 0.2
 """Seconds between two rounds, however often an organization changes."""
@@ -45,7 +46,8 @@ class Follower:
 
     async def _follow(self, organization_id: OrganizationId) -> None:
         try:
-            for work in self._works:
-                await work(organization_id)
+            with begin_trace("worker follow", organization_id=organization_id):
+                for work in self._works:
+                    await work(organization_id)
         except Exception as error:
             log.warning("change_not_followed", organization_id=organization_id, exc_info=error)

@@ -18,6 +18,7 @@ from billing.core.ids import OrganizationId
 from billing.db.background import Background
 from billing.db.context import Clock
 from billing.payments.service.context import PaymentContext
+from billing.tracing import begin_trace, span
 
 _JITTER = 0.2
 _RETRY_S = 5.0
@@ -82,7 +83,9 @@ class Loops:
     async def _run(self, loop: Loop) -> None:
         while not self.stop.is_set():
             try:
-                ended = await loop.work()
+                with begin_trace(f"worker {loop.name}") as trace:
+                    ended = await loop.work()
+                    trace.set(count=ended.done)
             except Exception as error:
                 loop.failures += 1
                 log.error("loop_failed", loop=loop.name, failures=loop.failures, exc_info=error)
@@ -129,7 +132,10 @@ def for_each_organization(
         async def serve(organization_id: OrganizationId) -> int | None:
             async with at_once:
                 try:
-                    return await work(organization_id)
+                    with span(f"organization {name}", organization_id=organization_id) as item:
+                        done = await work(organization_id)
+                        item.set(count=done)
+                        return done
                 except Exception as error:
                     log.error("organization_failed", loop=name, organization_id=organization_id, exc_info=error)
                     return None

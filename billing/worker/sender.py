@@ -14,6 +14,7 @@ from datetime import timedelta
 import httpx
 
 from billing.notifications.domain.webhook import Attempt, WebhookAddressRefused, check_address
+from billing.tracing import SpanKind, span
 from providers.addresses import (
     AddressRefused,
     AddressRules,
@@ -53,7 +54,11 @@ class Sender:
         """
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await self._post(self._checked(url), body, headers)
+                with span("webhook call", SpanKind.CLIENT) as call:
+                    attempt = await self._post(self._checked(url), body, headers)
+                    if attempt.status is not None:
+                        call.set(status=attempt.status)
+                    return attempt
         except (TimeoutError, httpx.TimeoutException):
             return Attempt(status=None, problem="timeout")
         except httpx.TransportError as error:

@@ -17,7 +17,7 @@ def service_here(**given: str) -> Iterator[str]:
         loop, opened = Loop(), AsyncExitStack()
 
         async def serve() -> str:
-            service = await opened.enter_async_context(open_checked_service(settings))
+            service = await opened.enter_async_context(open_checked_service(settings, name="vienphi-test"))
             application = service.application
             return await opened.enter_async_context(serving(application, host=settings.host, port=settings.port))
 

@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.app import open_service
+from billing.app import exporting_traces, open_service
+from billing.tracing import TraceTarget
 from billing.web.document_workers import DocumentLimits
 from billing.web.server import serving
 from tests.builders import SANDBOX_SECRET, service_line, visit_document
+from tests.collector import collecting
 from tests.web.site import Site, problem
 
 LINES = 700
@@ -27,8 +29,10 @@ JSON = {"Content-Type": "application/json"}
 
 
 @asynccontextmanager
-async def service(site: Site, limits: DocumentLimits) -> AsyncIterator[httpx.AsyncClient]:
-    opened = open_service(site.database.app_url, documents=limits, secret_of=lambda _: SANDBOX_SECRET)
+async def service(
+    site: Site, limits: DocumentLimits, traces: TraceTarget | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    opened = open_service(site.database.app_url, documents=limits, traces=traces, secret_of=lambda _: SANDBOX_SECRET)
     async with (
         opened as running,
         serving(running.application) as address,
@@ -88,14 +92,25 @@ async def test_small_documents_start_no_worker(site: Site) -> None:
         assert workers() == set()
 
 
-async def test_refusal_of_a_worker_carries_the_id_of_the_request(site: Site) -> None:
+async def test_refusal_of_a_worker_carries_the_id_and_the_trace_of_the_request(site: Site) -> None:
     document = json.dumps({**big_visit(), "unknown": 1}).encode()
-    async with service(site, DocumentLimits(workers=1)) as client:
-        answer = await client.post("/v1/visits", content=document, headers={**JSON, **fresh()})
-        without_key = await client.post("/v1/visits", content=document, headers={**JSON, "Authorization": "Bearer x"})
+    with collecting() as collector:
+        with exporting_traces(collector.target()):
+            async with service(site, DocumentLimits(workers=1), collector.target()) as client:
+                answer = await client.post("/v1/visits", content=document, headers={**JSON, **fresh()})
+                without_key = await client.post("/v1/visits", content=document, headers={**JSON, "Authorization": "x"})
+                while not collector.spans_of("vienphi-documents"):
+                    await asyncio.sleep(0.02)
+        [in_worker] = [each for each in collector.spans_of("vienphi-documents") if each.name == "POST /v1/visits"]
+        forwarding = [each for each in collector.spans_of("vienphi-test") if each.trace_id == in_worker.trace_id]
 
     problem(answer, 422, "invalid_value")
     problem(without_key, 401, "not_authenticated")
+    assert in_worker.parent == "document worker"
+    assert ("document worker", "POST /v1/visits") in {(each.name, each.parent) for each in forwarding}
+    assert {each.attributes.get("vienphi.request_id") for each in (in_worker, *forwarding)} - {None} == {
+        answer.headers["X-Request-Id"]
+    }
 
 
 async def test_document_beyond_the_memory_of_a_worker_is_refused_and_the_next_is_answered(site: Site) -> None:

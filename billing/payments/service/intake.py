@@ -28,14 +28,13 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter
 from billing.payments.service.payment_events import Answer, Delivery
 from billing.payments.service.waiting_deliveries import WaitingDeliveries, WaitingDelivery
+from billing.tracing import current_span, shared_span
 from providers.contract import Verdict
 
 log = structlog.get_logger(__name__)
 
-
 DEAD_LETTERS_PER_MINUTE_MAX = 5
 """Above this number of dead letters of one account within a minute, its deliveries are answered TRY_LATER."""
-
 
 Observer = Callable[[int, float], None]
 """Called with a committed batch: number of deliveries, seconds."""
@@ -174,7 +173,7 @@ class _IntakeQueue:
         if self._is_throttled(delivery.account.id):
             raise QueueFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.add(WaitingDelivery(delivery, answered, monotonic()))
+        self._waiting.add(WaitingDelivery(delivery, answered, monotonic(), current_span()))
         self._arrived.set()
         return await answered
 
@@ -182,9 +181,10 @@ class _IntakeQueue:
         while True:
             await self._arrived.wait()
             batches = self._waiting.take()
-            self._under_way = [waiting for batch in batches for waiting in batch]
             if batches:
-                await self._apply_group(batches)
+                self._under_way = [waiting for batch in batches for waiting in batch]
+                with shared_span("callback batch", [each.span for each in self._under_way]):
+                    await self._apply_group(batches)
                 self._under_way = []
                 if self._writer is not None:
                     self._writer.note_success()

@@ -12,6 +12,7 @@ from time import monotonic
 
 from billing.core.ids import OrganizationId
 from billing.payments.service.payment_events import Answer, Delivery
+from billing.tracing import Span
 
 SHARED_COMMIT_MAX = 16
 """The maximum number of deliveries in a group."""
@@ -23,11 +24,12 @@ processor time than a write for each delivery (docs/decisions/0020-shared-commit
 
 @dataclass(slots=True, eq=False)
 class WaitingDelivery:
-    """A delivery, when it arrived, and the future of its answer."""
+    """A delivery, when it arrived, the future of its answer, and the span that waits for it, if one is recorded."""
 
     delivery: Delivery
     answered: "asyncio.Future[Answer]"
     arrived: float
+    span: Span | None = None
 
 
 class WaitingDeliveries:
