@@ -19,11 +19,13 @@ from itertools import count
 from statistics import median
 
 from billing.db.database import Database, DatabaseLimits
+from billing.tracing import TraceTarget
 from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.processor import ProcessorTime, find_postmaster, read_processor_time
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
 from tests.bench.stock import AMOUNT, Order, Stock, analyze, durable_stock
+from tests.collector import collecting
 from tests.db.proxy import Proxy
 from tests.flow import find_mismatches
 
@@ -68,11 +70,14 @@ class Measurements:
 class Bench:
     """One run: the stock, a service process of each kind, and the sender."""
 
-    def __init__(self, stock: Stock, sizes: Sizes, kinds: Sequence[str], profile: str | None) -> None:
+    def __init__(
+        self, stock: Stock, sizes: Sizes, kinds: Sequence[str], profile: str | None, traces: TraceTarget | None = None
+    ) -> None:
         self._stock = stock
         self._sizes = sizes
         self._kinds = kinds
         self._profile = profile
+        self._traces = traces
         self._one_commit_each = OneCommitEach(stock)
         self._ready: dict[tuple[int, ...], list[Order]] = {}
         self._pace = dict.fromkeys(KINDS, 1_500.0)
@@ -85,7 +90,12 @@ class Bench:
         with ExitStack() as stack:
             self._sender = stack.enter_context(Sender())
             starting = {
-                kind: Served(kind, self._stock.server.app_url, profile=self._profile if kind == "ours" else None)
+                kind: Served(
+                    kind,
+                    self._stock.server.app_url,
+                    profile=self._profile if kind == "ours" else None,
+                    traces=self._traces if kind == "ours" else None,
+                )
                 for kind in ("ours", "baseline", "null")
                 if kind in self._kinds
             }
@@ -303,11 +313,13 @@ async def prove_books(stock: Stock) -> dict[str, int]:
         await database.close()
 
 
-async def measure(sizes: Sizes, kinds: Sequence[str], profile: str | None, organizations: int) -> int:
+async def measure(
+    sizes: Sizes, kinds: Sequence[str], profile: str | None, organizations: int, traces: TraceTarget | None = None
+) -> int:
     """Run, print, and return the exit status: 1 where anything was lost, doubled or doubtful."""
     started = time.perf_counter()
     async with durable_stock(organizations=organizations if "org100" in kinds else 1) as stock:
-        bench = Bench(stock, sizes, kinds, profile)
+        bench = Bench(stock, sizes, kinds, profile, traces)
         _print(f"PostgreSQL {stock.server.version}, {bench.program} for one commit each, {DUPLICATES:.0%} duplicates")
         await bench.run()
         lost, doubled = await find_lost_and_doubled(stock, bench.acknowledged)
@@ -341,6 +353,7 @@ def main() -> int:
     parser.add_argument("--closed", type=float, help="seconds of each closed loop")
     parser.add_argument("--open", type=float, help="seconds of each open loop")
     parser.add_argument("--connections", type=int, help="connections of the closed loop")
+    parser.add_argument("--traces", type=float, help="the part of our requests whose traces go to a collector")
     given = parser.parse_args()
     quick = Sizes(rounds=1, closed_s=0.7, open_s=0.7, warm_up=150) if given.quick else Sizes()
     sizes = Sizes(
@@ -351,7 +364,9 @@ def main() -> int:
         warm_up=quick.warm_up,
     )
     kinds = [kind for kind in KINDS if kind in given.only.split(",")]
-    return asyncio.run(measure(sizes, kinds, given.profile, 5 if given.quick else ORGANIZATIONS))
+    with collecting() as collector:
+        traces = collector.target(ratio=given.traces) if given.traces else None
+        return asyncio.run(measure(sizes, kinds, given.profile, 5 if given.quick else ORGANIZATIONS, traces))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from billing import app
-from billing.app import open_service
+from billing.app import exporting_traces, open_service
 from billing.core.ids import OrganizationId
 from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
@@ -29,6 +29,7 @@ from billing.payments.service import intake
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits, _IntakeQueue
 from billing.payments.service.payment_events import Delivery
+from billing.tracing import TraceTarget
 from billing.web.app_state import APP_STATE, OPENAPI
 from billing.web.server import serving
 from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict
@@ -54,10 +55,12 @@ class OneByOne(Intake):
 class Served:
     """A running service process. A context manager; `kind` is ours, baseline or null."""
 
-    def __init__(self, kind: str, database_url: str, *, profile: str | None = None) -> None:
+    def __init__(
+        self, kind: str, database_url: str, *, profile: str | None = None, traces: TraceTarget | None = None
+    ) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._ours, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_run, args=(kind, database_url, profile, theirs), daemon=True)
+        self._process = spawn.Process(target=_run, args=(kind, database_url, profile, traces, theirs), daemon=True)
         self._process.start()  # importing takes a while: several may start at once
         self.host, self.port = "", 0
 
@@ -89,17 +92,18 @@ class Served:
             return int(statistics.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def _run(kind: str, database_url: str, profile: str | None, result: Connection) -> None:
+def _run(kind: str, database_url: str, profile: str | None, traces: TraceTarget | None, result: Connection) -> None:
     # Logs are written as in service, where nobody keeps them: their cost is part of what is measured.
     configure_logs(is_json=True, stream=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
-    if profile is None:
-        asyncio.run(_serve(kind, database_url, result))
-        return
-    profiler = cProfile.Profile()
-    try:
-        profiler.runcall(asyncio.run, _serve(kind, database_url, result))
-    finally:
-        profiler.dump_stats(profile)
+    with exporting_traces(traces):
+        if profile is None:
+            asyncio.run(_serve(kind, database_url, result))
+            return
+        profiler = cProfile.Profile()
+        try:
+            profiler.runcall(asyncio.run, _serve(kind, database_url, result))
+        finally:
+            profiler.dump_stats(profile)
 
 
 async def _serve(kind: str, database_url: str, result: Connection) -> None:
