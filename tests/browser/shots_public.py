@@ -67,13 +67,11 @@ def _kiosk(name: str, path: str | Callable[[Devices], str]) -> Shot:
 SHOTS = (
     Shot(name="device", role=None, path="/device", size=KIOSK),
     _kiosk("start", "/kiosk"),
-    _kiosk("start-english", "/kiosk?lang=en"),
     Shot(name="kiosk-unknown", role=None, path="/kiosk", size=KIOSK, device_key=_key, act=_unknown),
-    _kiosk("visit", _of("waiting1")),
     _kiosk("part", _of("part1")),
     _kiosk("paid", _of("paid1")),
     _kiosk("ticket", "/kiosk/ticket?number=A001"),
     _kiosk("slip", _of("part1", "slip")),
     Shot(name="queue", role=None, path="/queue", size=BOARD, device_key=_key),
-    Shot(name="queue-away", role=None, path="/queue", device_key=_key, act=_away, is_cut=True),
+    Shot(name="queue-away", role=None, path="/queue", size=BOARD, device_key=_key, act=_away, is_cut=True),
 )

@@ -78,6 +78,18 @@ async def payload_of(site: Site) -> str:
     return payload
 
 
+async def test_clock_of_the_bar_goes_on(window: BrowserContext, site: Site) -> None:
+    page = await window.new_page()
+    await page.clock.install()
+    await page.goto(site.address + "/desk")
+    clock = page.locator("#clock")
+    shown = await clock.inner_text()
+
+    await page.clock.fast_forward("10:00")
+
+    await expect(clock).not_to_have_text(shown)
+
+
 async def test_exact_cash_is_scan_enter_enter(
     page: Page, site: Site, day: DeskDay, complaints: Complaints, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ from billing.visit_accounts.store.shift_pages import (
     read_open_shift_of,
     read_unclosed_shifts,
 )
-from billing.visit_accounts.store.shifts import read_drawer
+from billing.visit_accounts.store.shifts import read_drawer, read_latest_shift_of
 
 _LAST_RECEIPTS = 5
 
@@ -89,6 +89,13 @@ async def find_shift_desk(
             receipts=await read_receipts_of_desk(tx, at, at_most=_LAST_RECEIPTS),
             hand_overs=[] if last is None else await read_hand_overs_of_desk(tx, at, last.shift.id),
         )
+
+
+async def find_own_shift(context: Context, organization_id: OrganizationId, *, actor: Actor) -> Shift | None:
+    """The caller's shift that has not ended; None without one. Raises PersonNeeded."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        shift = await read_latest_shift_of(tx, require_person(actor))
+    return shift if shift is not None and shift.ended_at is None else None
 
 
 async def find_named_shift(context: Context, organization_id: OrganizationId, shift_id: ShiftId) -> NamedShift:

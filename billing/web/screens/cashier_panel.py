@@ -33,6 +33,7 @@ from billing.visit_accounts.service.desk_search import VisitQueue, find_queue
 from billing.visit_accounts.service.desk_visits import DeskChoice, DeskView, find_desk_view
 from billing.visit_accounts.service.queue_tickets import DeskQueue, find_desk_queue
 from billing.visit_accounts.service.receipt_blocks import list_desk_blocks
+from billing.visit_accounts.service.shift_reads import find_own_shift
 from billing.visit_accounts.store.card_terminals import CardTerminal
 from billing.visit_accounts.store.desk_screens import Shown
 from billing.web.app_state import app_state
@@ -112,6 +113,7 @@ async def render_desk(request: web.Request, template: str, **values: Any) -> web
         version=await read_desk_version(request, desk.id),
         paper_number=next((block.next_written for block in reversed(blocks) if block.missing), ""),
         now=app.context.clock(),
+        own_shift=await find_own_shift(app.context, organization_id, actor=current(request).caller.actor),
         **values,
     )
 

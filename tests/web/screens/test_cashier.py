@@ -93,6 +93,15 @@ async def test_cash_is_collected_and_the_receipt_is_shown(day: DeskDay) -> None:
     await assert_books_are_right(day.site.context.database)
 
 
+async def test_bar_states_the_shift_and_its_drawer(day: DeskDay) -> None:
+    without = text_of(await day.staff.page("/desk"))
+    await day.open_shift()
+    visit = text_of(await day.staff.page(f"/desk/visits/{await day.visit()}"))
+
+    assert "Két: chưa mở" in without
+    assert re.search(r"Ca từ \d\d:\d\d · Két: đang mở ca", visit)
+
+
 async def test_receipt_states_what_was_paid_before(day: DeskDay) -> None:
     visit_id = await day.visit()
     await day.open_shift()

@@ -275,3 +275,7 @@ async function ping(isSecond = false) {
   setTimeout(ping, PING_MS);
 }
 if ($("line-state")) ping();
+// The clock of the bar goes on from the server's time: the page of a desk stays open all day.
+const clock = $("clock"), behind = clock && Date.parse(clock.dateTime) - Date.now();
+const hours = new Intl.DateTimeFormat("vi-VN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh" });
+if (clock) setInterval(() => { clock.textContent = hours.format(Date.now() + behind); }, 5000);
