@@ -65,6 +65,18 @@ async def read_ledger_accounts(tx: Transaction) -> dict[AccountKey, LedgerAccoun
     return {AccountKey(AccountRole(row["role"]), row["subject"]): LedgerAccountId(row["id"]) for row in rows}
 
 
+_ADDED_NOW = """
+    SELECT role, subject FROM ledger_account
+    WHERE organization_id = $1 AND xmin = pg_current_xact_id_if_assigned()::xid
+"""
+
+
+async def read_added_accounts(tx: Transaction) -> set[AccountKey]:
+    """The ledger accounts that this transaction has added: a rollback removes them."""
+    rows = await tx.fetch(_ADDED_NOW, tx.organization_id)
+    return {AccountKey(AccountRole(row["role"]), row["subject"]) for row in rows}
+
+
 _ADD_SUBJECT_ACCOUNT = """
     SELECT vienphi_add_ledger_account($1, $2, $3, $4, $5, $6, $7, $8)
 """
