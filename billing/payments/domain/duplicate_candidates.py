@@ -12,6 +12,7 @@ from uuid import UUID
 from billing.core.money import Dong
 from billing.payments.domain.event import PaymentEvent, Source
 from billing.payments.domain.payment import Payment
+from billing.payments.domain.reference_links import normal_reference
 
 DUPLICATE_WINDOW = timedelta(hours=24)
 """Two channels of one bank account may report one transfer; equal money within this time is held.
@@ -101,4 +102,4 @@ class DuplicateCandidates:
 
 
 def _differ(first: str, second: str) -> bool:
-    return bool(first) and bool(second) and first != second
+    return bool(first) and bool(second) and normal_reference(first) != normal_reference(second)

@@ -39,9 +39,19 @@ class Link:
     is_contradictory: bool = False
 
 
+_BLANKS = " \t\n\x0b\f\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029"
+_CAPITALS = str.maketrans("abcdefghijklmnopqrstuvwxyzđ", "ABCDEFGHIJKLMNOPQRSTUVWXYZĐ", _BLANKS)
+
+
 def normal_reference(text: str) -> str:
-    """A bank reference normalized for comparison: without blanks, upper case."""
-    return "".join(unicodedata.normalize("NFKC", text).upper().split())
+    """A bank reference normalized for comparison: compatible characters as one, no blanks, Latin letters in capitals.
+
+    The database has the same function, `vienphi_normal_reference` (migration 0084); every comparison of bank references
+    uses one of the two.
+    """
+    if text.isascii():
+        return text.translate(_CAPITALS)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).translate(_CAPITALS))
 
 
 def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:

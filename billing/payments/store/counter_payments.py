@@ -83,11 +83,16 @@ async def add_counter_payment(tx: Transaction, payment: CounterPayment, *, recor
     )
 
 
+# Two indexes: that of the confirmed transfers of the account, and that by amount and time.
 _FIND_TRANSFER = """
     SELECT id FROM payment
-    WHERE organization_id = $1 AND bank_account_id = $2 AND bank_reference = $3
-        AND (method = 'transfer' OR amount = $4
-            AND occurred_at BETWEEN $5::timestamptz - $6::interval AND $5::timestamptz + $6::interval)
+    WHERE organization_id = $1 AND bank_account_id = $2 AND method = 'transfer'
+        AND vienphi_normal_reference(bank_reference) = vienphi_normal_reference($3)
+    UNION ALL
+    SELECT id FROM payment
+    WHERE organization_id = $1 AND bank_account_id = $2 AND amount = $4
+        AND occurred_at BETWEEN $5::timestamptz - $6::interval AND $5::timestamptz + $6::interval
+        AND vienphi_normal_reference(bank_reference) = vienphi_normal_reference($3)
     LIMIT 1
 """
 

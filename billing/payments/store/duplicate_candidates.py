@@ -34,7 +34,7 @@ _CANDIDATES = """
             AND payment.occurred_at BETWEEN incoming.occurred_at - $8::interval AND incoming.occurred_at + $8::interval
             AND payment.provider_account_id IS DISTINCT FROM incoming.provider_account_id
             AND (payment.bank_reference = '' OR incoming.bank_reference = ''
-                OR payment.bank_reference = incoming.bank_reference)
+                OR vienphi_normal_reference(payment.bank_reference) = vienphi_normal_reference(incoming.bank_reference))
             AND (intent.reference_code IS NULL OR incoming.code = '' OR intent.reference_code = incoming.code)
             AND NOT EXISTS (SELECT FROM payment_hold AS hold
                 WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
@@ -60,7 +60,7 @@ _OF_STATEMENT = """
         AND NOT EXISTS (SELECT FROM bank_reference AS used
             WHERE used.organization_id = $1 AND used.account_id = payment.bank_account_id
                 AND used.movement = 'received'
-                AND used.reference = upper(regexp_replace(normalize(payment.bank_reference, NFKC), '\\s+', '', 'g'))
+                AND used.reference = vienphi_normal_reference(payment.bank_reference)
                 AND used.payment_id = payment.id AND used.source <> 'statement')
         AND NOT EXISTS (SELECT FROM payment_hold AS hold
             WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)

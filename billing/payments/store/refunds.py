@@ -344,8 +344,9 @@ async def read_account_name(tx: Transaction, account_id: ProviderAccountId) -> s
 
 _IS_REFERENCE_USED = """
     SELECT EXISTS (SELECT FROM refund
-        WHERE organization_id = $1 AND bank_account_id = $2 AND bank_reference = $3 AND way = 'manual_transfer'
-            AND state IN ('done', 'returned'))
+        WHERE organization_id = $1 AND bank_account_id = $2 AND way = 'manual_transfer'
+            AND state IN ('done', 'returned')
+            AND bank_reference <> '' AND vienphi_normal_reference(bank_reference) = vienphi_normal_reference($3))
 """
 
 

@@ -28,6 +28,7 @@ from billing.reconciliation.domain.manual_confirmation import (
     TransferHasArrived,
     read_reference,
 )
+from billing.reconciliation.domain.money_search import compact
 from billing.reconciliation.service.deciding import close_cases
 from billing.reconciliation.store.decisions import add_comment
 from billing.reconciliation.store.exceptions import lock_cases
@@ -35,9 +36,9 @@ from billing.reconciliation.store.manual_confirmations import (
     add_confirmation,
     end_confirmation,
     find_confirmations_to_end,
-    has_arrived,
     is_confirmed,
     is_request_open,
+    read_arrived_references,
     read_confirmable,
     read_standing,
     read_subjects,
@@ -112,7 +113,8 @@ async def confirm_manually(
             raise ConfirmationOffline("no provider is reached now, and the facility allows no confirmation then")
         if found.confirmation is not None or await is_confirmed(tx, reference):
             raise ConfirmedAlready("this request or this transfer was confirmed before", field="reference")
-        if await has_arrived(tx, reference, amount=found.remaining, since=now - _ARRIVED_WITHIN):
+        arrived = await read_arrived_references(tx, amount=found.remaining, since=now - _ARRIVED_WITHIN)
+        if any(compact(each) == reference for each in arrived):
             raise TransferHasArrived("this transfer has arrived; find it and assign it", field="reference")
         stated = ManualConfirmation(
             id=context.ids.new(),

@@ -242,29 +242,23 @@ class _Run:
     async def _match_references(self) -> None:
         """Match by bank reference, each line with all lines that have its reference.
 
-        The database matches received money. Money that left may complete a refund; and a reference that only
-        `normal_reference` can compare may be that of any line: its chunk is read.
+        The database matches received money. Money that left may complete a refund; and a reference without a digit may
+        be a placeholder (`has_reference`).
         """
         async for chunk in self.lines.by_reference():
             async with self._transaction() as tx:
                 others = await read_open_lines_of_ids(tx, chunk.other_ids) if chunk.other_ids else []
             others = [line for line in others if has_reference(line)]
-            plain_ids = chunk.plain_ids
-            if any(line.amount > 0 for line in others):
-                async with self._transaction() as tx:
-                    others += await read_open_lines_of_ids(tx, plain_ids)
-                plain_ids = []
-            if plain_ids:
-                await self._match_received(MatchRule.BANK_REFERENCE, plain_ids, chunk.first_day)
+            if chunk.plain_ids:
+                await self._match_received(MatchRule.BANK_REFERENCE, chunk.plain_ids, chunk.first_day)
             if others:
-                await self._match_read(others, is_received_matched=bool(plain_ids))
+                await self._match_read(others)
 
-    async def _match_read(self, lines: Sequence[OpenLine], *, is_received_matched: bool) -> None:
+    async def _match_read(self, lines: Sequence[OpenLine]) -> None:
         """Match lines by bank reference with the candidates of `find_by_reference`."""
 
         async def match(tx: Transaction) -> _Counts:
-            rivals = await read_lines_with_references(tx, lines)
-            known = {line.id: line for line in rivals if line.amount < 0 or not is_received_matched}
+            known = {line.id: line for line in await read_lines_with_references(tx, lines)}
             candidates = await without_reverted(tx, await find_by_reference(tx, list(known.values()), self.rules))
             return await self._decide(tx, candidates, known, MatchRule.BANK_REFERENCE)
 

@@ -15,9 +15,11 @@ from billing.core.ids import EntryId, RefundId
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import bank_clearing_account, clearing_account
+from billing.payments.domain.reference_links import normal_reference
 from billing.payments.domain.refund import RefundState
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.refunding import complete, lock_with_money
+from billing.payments.store.refunds import is_reference_used
 from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, MatchState, OpenLine, RuleSet
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.sweeping import post_sweeps, post_totals
@@ -40,6 +42,7 @@ from billing.reconciliation.store.matching_items import read_posted_amounts
 from billing.reconciliation.store.matching_settlements import ReportMatches, match_settlement_lines
 from billing.reconciliation.store.settlements import lock_payouts
 from billing.reconciliation.store.stored_matches import StoredMatch, end_matches
+from providers.references import is_placeholder
 
 _ITEM_AGE = timedelta(days=70)
 """How much earlier than its line the hold of a payment may have begun: the terms of a rule set are 60 days at most."""
@@ -321,16 +324,20 @@ async def complete_transfer(
 ) -> None:
     """Record that the money of a refund has left, if neither a person nor its provider has confirmed it.
 
-    The line of the bank proves it: a later answer of the provider changes nothing.
+    The line of the bank proves it: a later answer of the provider changes nothing. Its reference is kept where it names
+    this transfer alone: a bank may repeat references, or state none.
     """
     refund, parts, _ = await lock_with_money(tx, refund_id)
     if refund.state not in (RefundState.SENT, RefundState.UNKNOWN):
         return
+    reference = "" if is_placeholder(bank_reference) else normal_reference(bank_reference)
     if refund.bank_account_id is not None:
         left_from = bank_clearing_account(refund.bank_account_id)
+        if await is_reference_used(tx, refund.bank_account_id, reference):
+            reference = ""
     elif refund.provider_account_id is not None:
         left_from = clearing_account(refund.provider_account_id)
     else:
         return
-    done = refund.complete(at=context.clock(), bank_reference=bank_reference)
+    done = refund.complete(at=context.clock(), bank_reference=reference)
     await complete(tx, context, done, parts, left_from=left_from, actor=actor)

@@ -17,6 +17,7 @@ from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.payment import AllocationTarget, ReversalReason
 from billing.payments.domain.posting_rules import payment_reversed
 from billing.payments.domain.reallocation import Destination, MoveReason, PartAllocation, remaining_after
+from billing.payments.domain.reference_links import normal_reference
 from billing.payments.domain.refund import PaymentHeld
 from billing.payments.domain.reversal import reverse_allocations
 from billing.payments.service.allocation import post_moves
@@ -189,7 +190,7 @@ async def require_same_payment(deciding: Deciding, free: Dong) -> None:
     if new.amount != free:
         raise PaymentDiffers(f"{free} đồng of this payment are free; state this amount", field="amount")
     payment = await _read(deciding.tx, deciding.payment_id)
-    if payment.bank_reference and new.bank_reference.strip() != payment.bank_reference:
+    if payment.bank_reference and normal_reference(new.bank_reference) != normal_reference(payment.bank_reference):
         raise PaymentDiffers("the payment has another bank reference; compare both papers", field="bank_reference")
 
 

@@ -45,7 +45,8 @@ _CONFIRMED = """
             SELECT FROM payment
             WHERE payment.organization_id = $1 AND payment.intent_id = intent.id
                 AND (NOT intent.is_standing OR payment.amount = line.amount
-                    OR replace(upper(payment.bank_reference), ' ', '') = replace(upper(line.bank_reference), ' ', ''))
+                    OR vienphi_normal_reference(payment.bank_reference)
+                        = vienphi_normal_reference(line.bank_reference))
                 AND payment.bank_account_id = line.bank_account_id AND NOT EXISTS (
                     SELECT FROM match_item AS own
                     JOIN match_item AS other ON other.organization_id = $1 AND other.match_id = own.match_id
@@ -113,7 +114,7 @@ _REPORTED_MEANWHILE = """
         JOIN payment AS other ON other.organization_id = $1 AND other.intent_id = booked.intent_id
             AND other.bank_account_id = booked.bank_account_id AND other.transaction_id <> booked.transaction_id
             AND (NOT intent.is_standing OR other.amount = booked.amount
-                OR replace(upper(other.bank_reference), ' ', '') = replace(upper(booked.bank_reference), ' ', ''))
+                OR vienphi_normal_reference(other.bank_reference) = vienphi_normal_reference(booked.bank_reference))
         WHERE booked.organization_id = $1 AND booked.id = ANY ($2::uuid[])
             AND booked.transaction_id = vienphi_transaction_id()
             AND NOT EXISTS (

@@ -65,7 +65,8 @@ _ITEM_OF_LINE = """
     LEFT JOIN payout_amount AS stated ON stated.organization_id = $1 AND item.item_kind = 'payout'
         AND stated.payout_id = item.item_id
     CROSS JOIN LATERAL (SELECT CASE
-        WHEN line.bank_reference <> '' AND item.bank_reference = line.bank_reference THEN 1
+        WHEN line.bank_reference <> '' AND vienphi_normal_reference(item.bank_reference)
+            = vienphi_normal_reference(line.bank_reference) THEN 1
         WHEN cardinality(line.codes) = 1 AND item.code = line.codes[1] THEN 2
         WHEN line.codes = '{}' AND item.item_kind = 'payment' AND item.amount = line.amount
             AND item.day BETWEEN line.booked_on - 1 AND line.booked_on + 1 THEN 3

@@ -54,13 +54,14 @@ async def has_import(tx: Transaction) -> bool:
 # Open lines and waiting items are few and are found first: each look-up reads them, not every payment.
 _LINE_CAUSES = r"""
     WITH open_line AS MATERIALIZED (
-        SELECT line.*, written.text FROM active_statement_line AS line
+        SELECT line.*, written.text, vienphi_normal_reference(line.bank_reference) AS reference
+        FROM active_statement_line AS line
         LEFT JOIN statement_line_text AS written ON written.organization_id = $1 AND written.line_id = line.id
         WHERE line.organization_id = $1 AND line.booked_on >= $2 AND line.id >= $3 AND NOT line.is_tentative
             AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
                 AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
     ), waiting AS MATERIALIZED (
-        SELECT item.* FROM expected_item AS item
+        SELECT item.*, vienphi_normal_reference(item.bank_reference) AS reference FROM expected_item AS item
         WHERE item.organization_id = $1 AND item.day >= $2 - 10 AND item.item_id >= $3 AND NOT item.is_at_bank
             AND item.amount > 0
             AND EXISTS (SELECT FROM open_line)
@@ -91,9 +92,9 @@ _LINE_CAUSES = r"""
         FROM waiting AS item
         WHERE line.amount > 0 AND item.bank_account_id = line.bank_account_id AND item.amount <> line.amount
             AND item.day BETWEEN line.booked_on - 10 AND line.booked_on + 1
-            AND ((line.bank_reference <> '' AND item.bank_reference = line.bank_reference)
+            AND ((line.reference <> '' AND item.reference = line.reference)
                 OR (cardinality(line.codes) = 1 AND item.code = line.codes[1]))
-        ORDER BY item.bank_reference = line.bank_reference DESC, item.item_id LIMIT 1
+        ORDER BY item.reference = line.reference DESC, item.item_id LIMIT 1
     ) AS named ON true
     LEFT JOIN LATERAL (
         SELECT item.item_id, CASE item.item_kind WHEN 'payment' THEN item.item_id END AS payment_id
@@ -125,7 +126,7 @@ _LINE_CAUSES = r"""
         WHERE payment.organization_id = $1 AND line.amount < 0 AND payment.bank_account_id = line.bank_account_id
             AND payment.amount = -line.amount AND payment.bank_reference <> ''
             AND payment.occurred_at >= (line.booked_on - 30)::timestamp AT TIME ZONE interval '7 hours'
-            AND position(payment.bank_reference IN line.text) > 0
+            AND vienphi_names(line.text, payment.bank_reference)
         ORDER BY payment.id LIMIT 1
     ) AS returned ON true
     LEFT JOIN LATERAL (
@@ -133,9 +134,7 @@ _LINE_CAUSES = r"""
         WHERE item.organization_id = $1 AND line.amount > 0 AND item.amount = -line.amount
             AND item.bank_account_id = line.bank_account_id AND item.item_kind <> 'payment'
             AND item.day BETWEEN line.booked_on - 120 AND line.booked_on + 1
-            AND length(name) >= 6 AND position(' ' || regexp_replace(upper(name), '[^0-9A-Z]+', ' ', 'g') || ' '
-                IN ' ' || regexp_replace(upper(line.bank_reference || ' ' || coalesce(line.text, '')),
-                    '[^0-9A-Z]+', ' ', 'g') || ' ') > 0
+            AND length(name) >= 6 AND vienphi_names(line.bank_reference || ' ' || coalesce(line.text, ''), name)
         LIMIT 1
     ) AS sent_back ON true
     ORDER BY line.id

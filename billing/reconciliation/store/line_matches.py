@@ -13,28 +13,27 @@ from billing.db.database import Transaction
 from billing.reconciliation.domain.match_rules import MatchRule, RuleSet
 from billing.reconciliation.domain.sweep import SweepTotal
 from billing.reconciliation.store.contested_lines import IS_OVERRULED, OVERLAP
+from billing.reconciliation.store.line_references import LINES_OF_REFERENCE, TRANSFERS_IN_OTHER_FORM
 from billing.reconciliation.store.matches import RunStamp
 
 # The lines $2 with all lines that compete with them, also those of other imports. LATERAL with OFFSET 0: each line and
 # item is looked up by index. A hash of the whole table would be built for every chunk, and a nested loop over many rows
 # is chosen where few are expected: a first import is matched before its table is analysed. For the same reason the bank
 # account is compared as text: its index by day would read every line of the account for each reference.
-_REFERENCES = """
-    given AS MATERIALIZED (
-        SELECT DISTINCT line.bank_account_id, line.bank_reference
+# A reference stands in one of two columns: `bank_reference`, or `normal_reference` where the bank writes it in another
+# form. Row security lets no index by the function `vienphi_normal_reference` be used.
+_OF_REFERENCES = """
+    , given AS MATERIALIZED (
+        SELECT DISTINCT line.bank_account_id, coalesce(line.normal_reference, line.bank_reference) AS reference
         FROM unnest($2::uuid[]) AS wanted (id)
         JOIN statement_line AS line ON line.organization_id = $1 AND line.id = wanted.id
     ), incoming AS MATERIALIZED (
         SELECT line.id, line.bank_account_id, line.booked_on, line.amount, line.codes, line.is_tentative,
-            line.bank_reference, replace(upper(line.bank_reference), ' ', '') AS reference
+            given.reference
         FROM given
         CROSS JOIN LATERAL (
-            SELECT line.* FROM statement_line AS line
-            WHERE line.organization_id = $1 AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
-                AND line.bank_account_id::text = given.bank_account_id::text
-            OFFSET 0
-        ) AS line
 """
+_REFERENCES = f"{TRANSFERS_IN_OTHER_FORM}{_OF_REFERENCES}{LINES_OF_REFERENCE}) AS line"
 _CODES = """
     , given AS MATERIALIZED (
         SELECT DISTINCT line.codes[1] AS code
@@ -123,10 +122,16 @@ _WITH_REFERENCE = """
                 FROM payment
                 WHERE payment.organization_id = $1 AND payment.method = 'transfer'
                     AND payment.bank_account_id = incoming.bank_account_id
-                    AND payment.bank_reference = incoming.bank_reference
+                    AND payment.bank_reference = incoming.reference
                     AND abs(payment.amount - incoming.amount) <= $3
                     AND incoming.booked_on - (payment.occurred_at AT TIME ZONE interval '7 hours')::date
                         BETWEEN -1 AND $4
+                UNION ALL
+                SELECT other_form.id, other_form.amount, other_form.bank_account_id, other_form.day, ARRAY[]::text[]
+                FROM other_form
+                WHERE other_form.bank_account_id = incoming.bank_account_id
+                    AND other_form.reference = incoming.reference AND abs(other_form.amount - incoming.amount) <= $3
+                    AND incoming.booked_on - other_form.day BETWEEN -1 AND $4
                 OFFSET 0
             ) AS used
             CROSS JOIN LATERAL (SELECT (CASE WHEN used.codes && incoming.codes THEN 0 ELSE 100 END)

@@ -64,18 +64,16 @@ async def is_confirmed(tx: Transaction, bank_reference: str) -> bool:
 
 
 # Payments of the last days: a transfer that is confirmed now was sent today, or before a weekend.
-_HAS_ARRIVED = """
-    SELECT EXISTS (
-        SELECT FROM payment
-        WHERE organization_id = $1 AND occurred_at >= $3 AND amount = $4
-            AND regexp_replace(upper(bank_reference), '[^0-9A-Z]', '', 'g') = $2)
+_REFERENCES_OF_AMOUNT = """
+    SELECT DISTINCT bank_reference FROM payment
+    WHERE organization_id = $1 AND occurred_at >= $2 AND amount = $3 AND bank_reference <> ''
 """
 
 
-async def has_arrived(tx: Transaction, bank_reference: str, *, amount: Dong, since: datetime) -> bool:
-    """Whether a payment of this amount has the bank reference."""
-    found: bool = await tx.fetchval(_HAS_ARRIVED, tx.organization_id, bank_reference, since, amount)
-    return found
+async def read_arrived_references(tx: Transaction, *, amount: Dong, since: datetime) -> list[str]:
+    """The bank references of the payments of this amount."""
+    rows = await tx.fetch(_REFERENCES_OF_AMOUNT, tx.organization_id, since, amount)
+    return [row["bank_reference"] for row in rows]
 
 
 # The exception names the newest code of the request, so that its list shows the visit. Of two confirmations of one

@@ -120,9 +120,8 @@ _NAMED = """
     LEFT JOIN statement_line_text AS text ON text.organization_id = $1 AND text.line_id = line.id
     CROSS JOIN LATERAL unnest(item.names) AS name
     WHERE name <> '' AND own.is_matched IS NULL
-        AND (upper(line.bank_reference) = upper(name)
-            OR position(' ' || regexp_replace(upper(name), '[^0-9A-Z]+', ' ', 'g') || ' '
-            IN ' ' || regexp_replace(upper(text.text), '[^0-9A-Z]+', ' ', 'g') || ' ') > 0)
+        AND (vienphi_normal_reference(line.bank_reference) = vienphi_normal_reference(name)
+            OR vienphi_names(text.text, name))
 """
 
 

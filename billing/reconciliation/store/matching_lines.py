@@ -1,8 +1,8 @@
 """What the rules require of a statement line, and candidates by bank reference among payments, refunds and outflows.
 
 `find_by_reference` returns every item that fits a line, and `domain/match_rules.py` decides. A run uses it for money
-that left and for unusual references; `line_matches.py` matches received money. An item that waits in a match with its
-settlement line is a candidate too: the statement line joins that match.
+that left and for references without a digit; `line_matches.py` matches received money. An item that waits in a match
+with its settlement line is a candidate too: the statement line joins that match.
 """
 
 import re
@@ -13,9 +13,10 @@ from billing.db.database import Transaction
 from billing.db.rows import read_rows
 from billing.payments.domain.reference_links import normal_reference
 from billing.reconciliation.domain.match_rules import Candidate, OpenLine, RuleSet
+from billing.reconciliation.store.line_references import TRANSFERS_IN_OTHER_FORM
 from providers.references import is_placeholder
 
-_PLAIN = re.compile(r"[ -~]*[1-9][ -~]*")
+_DIGIT = re.compile(r"[1-9]")
 
 # LATERAL with OFFSET 0: each line is looked up by index; a hash of the whole table would be built for every chunk.
 # `item_kind || ''`: an expression, so that the items of a match are read by its id. While the table is new, the planner
@@ -24,16 +25,16 @@ _PLAIN = re.compile(r"[ -~]*[1-9][ -~]*")
 # An item has a row for each event under the reference, also of another channel. The best one counts; the money of the
 # item is on the account of the payment, or of the first event of an outflow.
 # `rank`: an equal code first, then the nearest day. The window is a day before the item, for two sides of midnight.
-_BY_REFERENCE = """
+_CANDIDATES = """
     SELECT DISTINCT ON (incoming.line_id, fitting.item_kind, fitting.item_id) incoming.line_id, fitting.item_kind,
         fitting.item_id, fitting.expected, fitting.clearing_subject,
         (CASE WHEN fitting.codes && incoming.codes THEN 0 ELSE 100 END) + abs(incoming.booked_on - fitting.day) AS rank,
         waiting.match_id
     FROM (
-        SELECT line_id, bank_account_id, reference, raw_reference, amount, booked_on,
+        SELECT line_id, bank_account_id, reference, amount, booked_on,
             string_to_array(codes, ' ') AS codes
-        FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::date[], $8::text[])
-            AS incoming (line_id, bank_account_id, reference, raw_reference, amount, booked_on, codes)
+        FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::date[], $7::text[])
+            AS incoming (line_id, bank_account_id, reference, amount, booked_on, codes)
     ) AS incoming
     CROSS JOIN LATERAL (
         SELECT CASE WHEN used.movement = 'received' THEN 'payment' WHEN refund.id IS NULL THEN 'outflow'
@@ -56,8 +57,8 @@ _BY_REFERENCE = """
         WHERE used.organization_id = $1 AND used.account_id = incoming.bank_account_id
             AND used.movement = ANY (CASE WHEN incoming.amount > 0 THEN ARRAY['received']
                 ELSE ARRAY['refunded', 'reversed'] END)
-            AND used.reference = incoming.reference AND abs(used.amount - abs(incoming.amount)) <= $9
-            AND incoming.booked_on - used.booked_on BETWEEN -1 AND $10
+            AND used.reference = incoming.reference AND abs(used.amount - abs(incoming.amount)) <= $8
+            AND incoming.booked_on - used.booked_on BETWEEN -1 AND $9
             AND (incoming.codes = '{}' OR used.codes && incoming.codes OR used.codes = '{}' AND NOT EXISTS (
                 SELECT FROM bank_reference AS coded WHERE coded.organization_id = $1
                     AND coded.account_id = used.account_id AND coded.movement = used.movement
@@ -70,9 +71,15 @@ _BY_REFERENCE = """
             (payment.occurred_at AT TIME ZONE interval '7 hours')::date, ARRAY[]::text[]
         FROM payment
         WHERE payment.organization_id = $1 AND payment.method = 'transfer' AND incoming.amount > 0
-            AND payment.bank_account_id = incoming.bank_account_id AND payment.bank_reference = incoming.raw_reference
-            AND abs(payment.amount - incoming.amount) <= $9
-            AND incoming.booked_on - (payment.occurred_at AT TIME ZONE interval '7 hours')::date BETWEEN -1 AND $10
+            AND payment.bank_account_id = incoming.bank_account_id AND payment.bank_reference = incoming.reference
+            AND abs(payment.amount - incoming.amount) <= $8
+            AND incoming.booked_on - (payment.occurred_at AT TIME ZONE interval '7 hours')::date BETWEEN -1 AND $9
+        UNION
+        SELECT 'payment', other_form.id, other_form.amount, other_form.bank_account_id, other_form.day, ARRAY[]::text[]
+        FROM other_form
+        WHERE incoming.amount > 0 AND other_form.bank_account_id = incoming.bank_account_id
+            AND other_form.reference = incoming.reference AND abs(other_form.amount - incoming.amount) <= $8
+            AND incoming.booked_on - other_form.day BETWEEN -1 AND $9
         OFFSET 0
     ) AS fitting
     LEFT JOIN LATERAL (
@@ -90,6 +97,7 @@ _BY_REFERENCE = """
     WHERE own.is_at_bank IS NULL
     ORDER BY incoming.line_id, fitting.item_kind, fitting.item_id, rank
 """
+_BY_REFERENCE = f"WITH {TRANSFERS_IN_OTHER_FORM}{_CANDIDATES}"
 
 
 def has_reference(line: OpenLine) -> bool:
@@ -98,11 +106,8 @@ def has_reference(line: OpenLine) -> bool:
 
 
 def has_plain_reference(line: OpenLine) -> bool:
-    """Whether a line is received money whose reference has a digit from 1 to 9 and printable ASCII characters only.
-
-    Such a reference is no placeholder, and upper() and replace() of the database normalize it as `normal_reference`.
-    """
-    return line.amount > 0 and _PLAIN.fullmatch(line.bank_reference) is not None
+    """Whether a line is received money whose reference has a digit from 1 to 9: such a reference is no placeholder."""
+    return line.amount > 0 and _DIGIT.search(line.bank_reference) is not None
 
 
 async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: RuleSet) -> list[Candidate]:
@@ -115,7 +120,6 @@ async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: R
             line.id,
             line.bank_account_id,
             normal_reference(line.bank_reference),
-            line.bank_reference,
             line.amount,
             line.booked_on,
             " ".join(line.codes),
@@ -126,7 +130,7 @@ async def find_by_reference(tx: Transaction, lines: Sequence[OpenLine], rules: R
     if not incoming:
         return []
     rows = await tx.fetch(
-        _BY_REFERENCE, tx.organization_id, *columns(incoming, 7), rules.tolerance, rules.reference_days
+        _BY_REFERENCE, tx.organization_id, *columns(incoming, 6), rules.tolerance, rules.reference_days
     )
     return read_rows(Candidate, rows)
 

@@ -36,7 +36,7 @@ _MATCH = """
         SELECT line.id AS line_id, item.item_kind, item.item_id,
             CASE WHEN line.movement = 'received' THEN line.amount ELSE -line.amount END AS expected
         FROM (
-            SELECT chunk.*, account.bank_account_id, replace(upper(chunk.bank_reference), ' ', '') AS normal_reference,
+            SELECT chunk.*, account.bank_account_id, vienphi_normal_reference(chunk.bank_reference) AS normal_reference,
                 (chunk.occurred_at AT TIME ZONE interval '7 hours')::date AS day
             FROM chunk
             JOIN provider_account AS account ON account.organization_id = $1 AND account.id = chunk.provider_account_id

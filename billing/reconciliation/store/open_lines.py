@@ -9,7 +9,9 @@ from billing.core.list_slice import ListSlice
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.rows import read_row, read_rows
+from billing.payments.domain.reference_links import normal_reference
 from billing.reconciliation.domain.match_rules import OpenLine
+from billing.reconciliation.store.line_references import LINES_OF_REFERENCE
 
 
 class OpenChunk(NamedTuple):
@@ -32,7 +34,7 @@ _CHUNK_HEAD = """
         coalesce(array_agg(line.id) FILTER (WHERE NOT line.is_plain AND line.bank_reference <> ''), '{}') AS other_ids
     FROM (
         SELECT line.id, line.booked_on, line.bank_reference,
-            line.amount > 0 AND line.bank_reference ~ '[1-9]' AND line.bank_reference ~ '^[ -~]*$' AS is_plain
+            line.amount > 0 AND line.bank_reference ~ '[1-9]' AS is_plain
         FROM active_statement_line AS line
         WHERE line.organization_id = $1 AND line.id > $2 AND line.kind = 'movement'
             AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
@@ -139,16 +141,14 @@ async def read_further_open_lines(tx: Transaction, line: OpenLine, *, at_most: i
 
 # Every line that has a reference of the given lines competes with them, also outside of their import.
 # LATERAL and the comparison as text: see `line_matches.py`.
-_RIVALS_BY_REFERENCE = """
+_RIVALS = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
-    FROM (SELECT DISTINCT bank_account_id, bank_reference FROM unnest($2::uuid[], $3::text[])
-        AS given (bank_account_id, bank_reference)) AS given
+    FROM (SELECT DISTINCT bank_account_id, reference FROM unnest($2::uuid[], $3::text[])
+        AS given (bank_account_id, reference)) AS given
     CROSS JOIN LATERAL (
-        SELECT line.* FROM statement_line AS line
-        WHERE line.organization_id = $1 AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
-            AND line.bank_account_id::text = given.bank_account_id::text AND line.kind = 'movement'
-        OFFSET 0
+"""
+_ARE_OPEN_RIVALS = """
     ) AS line
     CROSS JOIN LATERAL (
         SELECT FROM reconciliation_import AS import
@@ -160,13 +160,14 @@ _RIVALS_BY_REFERENCE = """
             AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live
         OFFSET 0
     ) AS own ON true
-    WHERE own.is_matched IS NULL
+    WHERE own.is_matched IS NULL AND line.kind = 'movement'
 """
+_RIVALS_BY_REFERENCE = f"{_RIVALS}{LINES_OF_REFERENCE}{_ARE_OPEN_RIVALS}"
 
 
 async def read_lines_with_references(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
-    """The open lines that have a bank reference of these lines; these lines included."""
-    named = [(line.bank_account_id, line.bank_reference) for line in lines if line.bank_reference]
+    """The open lines that have a bank reference of these lines, however it is written; these lines included."""
+    named = [(line.bank_account_id, normal_reference(line.bank_reference)) for line in lines if line.bank_reference]
     rows = await tx.fetch(_RIVALS_BY_REFERENCE, tx.organization_id, *columns(named, 2))
     return read_rows(OpenLine, rows)
 

@@ -24,9 +24,8 @@ class ReturnedItem:
 _RETURNED = """
     SELECT item.item_kind AS kind, item.item_id AS id, item.provider_account_id, EXISTS (
             SELECT FROM unnest(item.names) AS name
-            WHERE length(name) >= 6 AND position(' ' || regexp_replace(upper(name), '[^0-9A-Z]+', ' ', 'g') || ' '
-                IN ' ' || regexp_replace(upper(line.bank_reference || ' ' || coalesce(written.text, '')),
-                    '[^0-9A-Z]+', ' ', 'g') || ' ') > 0) AS is_named
+            WHERE length(name) >= 6
+                AND vienphi_names(line.bank_reference || ' ' || coalesce(written.text, ''), name)) AS is_named
     FROM active_statement_line AS line
     LEFT JOIN statement_line_text AS written ON written.organization_id = $1 AND written.line_id = line.id
     JOIN returnable_item AS item ON item.organization_id = $1 AND item.bank_account_id = line.bank_account_id

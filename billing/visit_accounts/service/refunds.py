@@ -24,6 +24,7 @@ from billing.organizations.service.approvals import (
     require_second_person,
 )
 from billing.payments.domain.payment import AllocationTarget
+from billing.payments.domain.reference_links import normal_reference
 from billing.payments.domain.refund import (
     BankDestination,
     BankReferenceUsed,
@@ -156,7 +157,7 @@ async def confirm_refund(
     Raises NotFound, RefundNotWaiting, SecondPersonRequired, BankReferenceUsed, PersonNeeded, InvalidValue.
     """
     person = require_person(actor)
-    reference = bank_reference.strip()
+    reference = normal_reference(bank_reference)  # in one form, so that the index of references guards it too
     if not 1 <= len(reference) <= 100:
         raise InvalidValue("the bank's reference has 1 to 100 characters", field="bank_reference")
     async with context.database.transaction(organization_id, posting=True) as tx:

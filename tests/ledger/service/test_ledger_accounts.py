@@ -12,7 +12,7 @@ from tests.flow import PaymentFlow
 
 
 async def test_account_of_a_transaction_that_failed_is_added_again(flow: PaymentFlow) -> None:
-    """Two entries of one transaction use a new account; the transaction fails, and the next one posts to the account."""
+    """Two entries of a transaction that fails use a new account; the next transaction posts to it."""
     context, organization_id = flow.context, flow.hospital.organization_id
     async with context.database.transaction(organization_id) as tx:
         subject = await tx.fetchval("SELECT id FROM bank_account")

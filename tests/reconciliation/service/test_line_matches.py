@@ -62,7 +62,7 @@ async def test_lines_and_payments_that_compete_are_decided_as_by_the_rule(own: M
         own.line(
             OWED + random.choice((0, 1_000)),
             f"NOP {number}",
-            f"5212.{random.randint(1, 5)}",
+            random.choice(("5212.{}", "52 12.{}", "５212.{}")).format(random.randint(1, 5)),
             days=-random.randint(0, 3),
         )
         for number in range(24)
@@ -85,6 +85,23 @@ async def test_references_are_compared_in_one_normal_form(own: MatchingFlow, ref
     await own.match()
 
     assert len(await own.fetch(_PAIRS)) == 1
+
+
+@pytest.mark.parametrize("first", ["FT-T1", "FT- T1"])
+@pytest.mark.parametrize("second", ["FT-T1 ", "ft-t1", "F T-T1", "ＦＴ-Ｔ１"])
+async def test_lines_of_two_imports_with_one_reference_compete_however_it_is_written(
+    own: MatchingFlow, first: str, second: str
+) -> None:
+    await own.flow.deliver(own.flow.notice("T1", "NOP TIEN"))
+    imports = [
+        await own.statement(own.line(OWED, "A", reference=first)),
+        await own.statement(own.line(OWED, "B", reference=second)),
+    ]
+
+    for import_id in (*imports, None):
+        await own.match(import_id)
+
+    assert await own.fetch(_PAIRS) == []
 
 
 @pytest.mark.parametrize("reference", ["NONREF", "000", "không có"])

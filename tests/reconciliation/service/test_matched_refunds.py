@@ -28,9 +28,9 @@ def own(flow: PaymentFlow) -> MatchingFlow:
     return MatchingFlow(flow, balance=1_000_000)
 
 
-async def _sent(desk: CashDesk, flow: PaymentFlow) -> tuple[RefundId, str]:
+async def _sent(desk: CashDesk, flow: PaymentFlow, name: str = "T1") -> tuple[RefundId, str]:
     """A transfer by hand that was recorded as sent, and its reference."""
-    payment_id = await over_pay(flow)
+    payment_id = await over_pay(flow, name=name)
     refund_id = await request_of(
         desk.context, payment_id, _AMOUNT, RefundWay.MANUAL_TRANSFER, actor=desk.cashier, destination=DESTINATION
     )
@@ -56,6 +56,24 @@ async def test_transfer_that_is_matched_by_hand_is_done(own: MatchingFlow, desk:
     await match_by_hand(desk.context, ORGANIZATION, new, actor=desk.head)
 
     await _assert_left(own, desk, refund_id)
+
+
+@pytest.mark.parametrize(("first", "second"), [("FT-OUT", "FT-OUT"), ("FT-OUT", "ft - out"), ("-", "-")])
+async def test_two_transfers_whose_lines_have_one_reference_are_done(
+    own: MatchingFlow, desk: CashDesk, first: str, second: str
+) -> None:
+    """Banks repeat references, and state none: the line of each transfer names it by our code."""
+    refunds = [await _sent(desk, own.flow, name) for name in ("T1", "T2")]
+    lines = [
+        own.line(-_AMOUNT, f"{reference} HOAN TIEN", written)
+        for (_, reference), written in zip(refunds, (first, second), strict=True)
+    ]
+    await own.match(await own.statement(*lines))
+
+    states = [(await refund_of(desk.context, refund_id)).state for refund_id, _ in refunds]
+    assert states == [RefundState.DONE, RefundState.DONE]
+    assert await own.balances("bank", "refund_in_transit") == [-2 * _AMOUNT, 0]
+    await assert_books_are_right(desk.context.database)
 
 
 async def test_transfer_on_a_tentative_line_is_done_once_the_line_is_confirmed(

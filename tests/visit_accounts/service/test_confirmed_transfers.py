@@ -8,6 +8,7 @@ from billing.visit_accounts.domain.collection import CollectedPart, Collection
 from billing.visit_accounts.domain.receipt import PartMethod, TransferAlreadyBooked
 from billing.visit_accounts.service.collections import collect_at_desk
 from tests.flow import PaymentFlow, assert_books_are_right
+from tests.reconciliation.builders import MatchingFlow
 from tests.visit_accounts.accounts import OpenVisit
 from tests.visit_accounts.cashiers import ORGANIZATION, CashDesk
 
@@ -40,6 +41,32 @@ async def test_callback_after_the_confirmation_is_held_as_a_probable_duplicate(
     await assert_books_are_right(desk.context.database)
 
 
+async def test_callback_with_the_reference_in_another_form_is_a_probable_duplicate_too(
+    desk: CashDesk, visit: OpenVisit, flow: PaymentFlow
+) -> None:
+    await desk.open()
+    await _confirm(desk, visit, "ft - t1")
+
+    await flow.deliver(flow.notice("T1", "chuyen tien", amount=200_000))
+
+    async with desk.context.database.transaction(ORGANIZATION) as tx:
+        assert await tx.fetchval("SELECT count(*) FROM payment_hold") == 1
+
+
+@pytest.mark.parametrize(("typed", "stated"), [("FT-9", "ft - 9"), ("ft - 9", "FT-9"), ("ft-9", "FT -9")])
+async def test_transfer_is_matched_with_its_line_however_its_reference_is_typed(
+    desk: CashDesk, visit: OpenVisit, flow: PaymentFlow, typed: str, stated: str
+) -> None:
+    own = MatchingFlow(flow)
+    await desk.open()
+    await _confirm(desk, visit, typed)
+    await own.statement(own.line(200_000, "NOP TIEN", stated))
+
+    await own.match()
+
+    assert await own.matches() == [("bank_reference", "live", ("payment 200000", "statement_line 200000"))]
+
+
 async def test_other_transfer_of_equal_amount_is_booked(desk: CashDesk, visit: OpenVisit, flow: PaymentFlow) -> None:
     await desk.open()
     await _confirm(desk, visit, "FT-OTHER")
@@ -60,6 +87,9 @@ async def test_transfer_is_confirmed_once_and_not_after_its_callback(
     await flow.deliver(flow.notice("T2", "chuyen tien", amount=300_000))
     with pytest.raises(TransferAlreadyBooked):
         await _confirm(desk, visit, "FT-T2", 300_000)
+    for reference, amount in (("ft - 1", 200_000), ("ＦＴ-1", 100_000), ("ft-t2 ", 300_000)):
+        with pytest.raises(TransferAlreadyBooked):
+            await _confirm(desk, visit, reference, amount)
 
     assert (await visit.deposit()).held == 200_000
     await assert_books_are_right(desk.context.database)

@@ -18,6 +18,7 @@ from aiohttp import web
 from billing.core.errors import BillingError, InvalidValue, NotFound, Refused
 from billing.core.ids import DepositRequestId, InvoiceId, VisitId
 from billing.core.money import Dong, dong
+from billing.payments.domain.reference_links import normal_reference
 from billing.payments.domain.refund import BankDestination, RefundWay
 from billing.reconciliation.domain.exception_case import DecisionAction, PaymentDiffers
 from billing.reconciliation.domain.match_rules import ItemKind
@@ -100,7 +101,7 @@ def _require_same_line(row: WorkRow, new: NewDecision) -> None:
     """Compare what the person states with the line before its money is booked. Raises PaymentDiffers."""
     if new.amount != row.signed_amount:
         raise PaymentDiffers("the line has another amount; compare both papers", field="amount")
-    if row.bank_reference and new.bank_reference != row.bank_reference:
+    if row.bank_reference and normal_reference(new.bank_reference) != normal_reference(row.bank_reference):
         raise PaymentDiffers("the line has another bank reference; compare both papers", field="bank_reference")
 
 
