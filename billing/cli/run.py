@@ -30,6 +30,7 @@ from billing.cli.demo_hospital import (
     sandbox_settings,
     set_up_hospital,
 )
+from billing.cli.demo_night import work_night
 from billing.cli.demo_staff import PASSWORD, PIN, STAFF
 from billing.core.actor import Role
 from billing.core.errors import BillingError
@@ -183,6 +184,7 @@ async def _run(
         for _ in _FILES:
             await desk.add_code()
         morning = Morning(client, utc_now, Random())  # noqa: S311 - invented patients
+        await work_night(service.context, morning)
         await morning.begin(_MORNING_VISITS)
         arrivals = asyncio.create_task(morning.arrive(stop))
         worker = asyncio.create_task(

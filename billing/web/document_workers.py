@@ -40,7 +40,11 @@ _COMMON_SIZE_MAX = 8 * 1024 * 1024
 """What a document has beyond this size is given time: half of the speed at which a small machine imports statements."""
 
 _START_TIMEOUT_S = 60.0
-_FORWARDED = ("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Accept")
+_FORWARDED = (
+    *("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Accept"),
+    *("Host", "Cookie", "Origin", "Sec-Fetch-Site", "HX-Request", "X-CSRF-Token"),
+)
+"""The second row is of forms of the screens: a worker knows session, token and origin as this process does."""
 _HOP_BY_HOP = frozenset({"content-length", "connection", "date", "server", "transfer-encoding", "keep-alive"})
 
 

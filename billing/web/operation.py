@@ -63,6 +63,7 @@ class Route:
     """A path with its handler; `right` is None where no key is required.
 
     `is_of_organization`: a screen of what belongs to the organization as a whole, not for persons of some facilities.
+    `takes_file`: a form with a long file; a document worker handles it, as the API's long files.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Route:
     handler: Handler
     right: Right | None = None
     is_of_organization: bool = False
+    takes_file: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:

@@ -15,12 +15,28 @@ from billing.web.request_bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable
 Posted = Mapping[str, str | bytes | bytearray | web.FileField]
 """A name may come several times in `items`."""
 
+POSTED = web.RequestKey("posted", Mapping)
+TAKES_FILE = web.RequestKey("takes_file", bool)
+"""Set by the guard of a route that takes a long file."""
+
 
 async def read_posted(request: web.Request) -> Posted:
     """The fields and files of a form; read once, however often it is called. A large file has more time.
 
+    A form with a long file has the limit of statements; its file is in a temporary file.
     Raises BodyTooLarge, BodyTooSlow, and BodyUnreadable where it is no form, or its connection ended too early.
     """
+    if POSTED in request:
+        return request[POSTED]
+    if request.get(TAKES_FILE, False):
+        form: web.Request = request.clone(client_max_size=app_state(request).limits.statement_size_max)
+    else:
+        form = request
+    request[POSTED] = posted = await _read(form)
+    return posted
+
+
+async def _read(request: web.Request) -> Posted:
     timeout_s = app_state(request).limits.body_timeout_s + (request.content_length or 0) / BYTES_A_SECOND_LEAST
     try:
         async with asyncio.timeout(timeout_s):

@@ -112,6 +112,18 @@ def test_every_printed_person_signs_in_to_the_screens(running: Running) -> None:
             assert "/sign-out" in client.get("/my/sessions").text
 
 
+def test_safe_of_the_demo_has_the_cash_of_the_night_shift(running: Running) -> None:
+    """The floats of the day are issued from it: it does not fall below zero."""
+    [address] = re.findall(r"sign in .*\n   (http://\S+)/$", running.printed, re.MULTILINE)
+    [password] = re.findall(r"password (\S+),", running.printed)
+    with httpx.Client(base_url=address, follow_redirects=True) as client:
+        client.post("/sign-in", data={"login_name": "thuquy", "password": password, "place": "1/"})
+        safe = client.get("/safe").text
+
+    assert "10.000.000" in safe
+    assert "Két âm" not in safe
+
+
 def test_visits_of_the_morning_wait_at_the_desks(running: Running) -> None:
     key = re.findall(r"key (vp_\S+):", running.printed)[0]
     service = re.findall(r"(http://127\.0\.0\.1:\d+)/docs", running.printed)[0]

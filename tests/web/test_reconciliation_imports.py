@@ -12,6 +12,7 @@ from tests.reconciliation.statement_file import Line, many_lines, statement_csv
 from tests.web.conftest import LIMITS
 from tests.web.import_day import BYTES, FIRST, LATER, REPORT
 from tests.web.site import Site, every_page, key_of, problem
+from tests.web.staff import signed_in
 from tests.web.test_document_workers import service
 
 
@@ -146,6 +147,15 @@ async def test_document_worker_imports_a_long_file(site: Site, monkeypatch: pyte
     async with service(site, DocumentLimits(workers=1)) as client:
         answer = await client.post("/v1/bank-statements", content=statement_csv(*many_lines(3_000)), headers=BYTES)
         report = await client.post(f"/v1/settlements?account={ACCOUNT_NAME}", content=REPORT.encode(), headers=BYTES)
+        async with signed_in(site, Role.FINANCE) as staff:
+            form = {"csrf_token": staff.token, "account": ACCOUNT_NAME}
+            cookie, files = {"Cookie": f"vienphi={staff.cookie}"}, {"file": ("report.csv", REPORT.encode())}
+            page, forged = [
+                await client.post("/finance/settlements", data=each, files=files, headers=cookie)
+                for each in (form, {**form, "csrf_token": ""})
+            ]
 
+    assert "Tệp này đã nạp lúc" in page.text, page.text
+    assert forged.status_code == 403
     assert (answer.status_code, answer.json()["file"]["new_lines"]) == (201, 3_000), answer.text
     assert report.status_code == 201, report.text

@@ -5,8 +5,8 @@ Statements of banks: `import_statement.py`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import date
 from tempfile import TemporaryFile
@@ -17,7 +17,8 @@ from billing.core.errors import InvalidValue, NotFound, NotSupported, Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import Ids
 from billing.db.database import Transaction
-from billing.organizations.service.context import OrganizationContext, ProviderAccount
+from billing.organizations.service.context import AccountUnusable, OrganizationContext, ProviderAccount
+from billing.organizations.store.organizations import read_account_names
 from billing.reconciliation.domain.file_import import ImportId, ImportKind, KeyedSettlementLine, SettlementRefused
 from billing.reconciliation.formats.settlement_spool import SettlementSpool, SpooledSettlement
 from billing.reconciliation.formats.statement_spool import hash_file
@@ -40,7 +41,10 @@ from billing.reconciliation.store.settlements import (
 )
 from providers.contract import SettlementFiles, SettlementUnreadable
 
-__all__ = ["SettlementResult", "import_settlement", "preview_settlement"]
+__all__ = ["SettlementResult", "import_settlement", "list_settlement_accounts", "preview_settlement"]
+
+FIRST_LINES = 10
+"""Lines that a preview shows."""
 
 
 class SettlementNotSupported(NotSupported):
@@ -55,7 +59,7 @@ class SettlementResult:
 
     `is_repeat`: the file was imported before, and nothing was written. `payouts` counts the payouts that became known,
     `dated` the stored lines whose payout day became known; both are 0 in a preview. `amount` and `fee` are the sums of
-    the lines in đồng, money out subtracted.
+    the lines in đồng, money out subtracted. `first_lines` are the first ones of a preview.
     """
 
     import_id: ImportId | None
@@ -66,6 +70,7 @@ class SettlementResult:
     dated: int = 0
     amount: int = 0
     fee: int = 0
+    first_lines: Sequence[KeyedSettlementLine] = ()
 
 
 async def import_settlement(
@@ -112,8 +117,25 @@ async def preview_settlement(
     """Read a settlement file whole and write nothing. Raises as `import_settlement` does."""
     account = await _find_account(context, organization_id, account_name)
     with TemporaryFile() as temporary:
-        read = await asyncio.to_thread(_read, account, file, SettlementSpool(temporary))
-    return SettlementResult(import_id=None, lines=read.line_count, amount=read.amount, fee=read.fee)
+        spool = SettlementSpool(temporary)
+        read = await asyncio.to_thread(_read, account, file, spool)
+        first = await asyncio.to_thread(next, spool.chunks(), _NONE)
+    return SettlementResult(
+        import_id=None, lines=read.line_count, amount=read.amount, fee=read.fee, first_lines=first[:FIRST_LINES]
+    )
+
+
+async def list_settlement_accounts(context: OrganizationContext, organization_id: OrganizationId) -> list[str]:
+    """The names of the provider accounts whose providers report settlement files; those that are unusable left out."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        names = await read_account_names(tx)
+    found = []
+    for name in names:
+        with suppress(AccountUnusable):
+            account = await context.accounts.find(organization_id, name)
+            if account is not None and isinstance(account.provider, SettlementFiles):
+                found.append(name)
+    return found
 
 
 async def _find_account(

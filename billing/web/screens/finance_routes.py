@@ -3,6 +3,7 @@
 What belongs to the organization is refused to a session of some facilities (docs/rights.md).
 """
 
+from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
 
@@ -27,6 +28,7 @@ from billing.web.screens.finance.decisions import get_decision_form, post_decisi
 from billing.web.screens.finance.documents import get_documents, get_documents_paper
 from billing.web.screens.finance.exceptions import get_exceptions, post_assignment, post_comment
 from billing.web.screens.finance.inbox import get_differences, get_inbox, get_wards, post_retry
+from billing.web.screens.finance.price_upload import get_price_form, post_price_list, post_price_preview
 from billing.web.screens.finance.prices import (
     get_price_list,
     get_prices,
@@ -36,6 +38,7 @@ from billing.web.screens.finance.prices import (
 )
 from billing.web.screens.finance.reconciliation import get_bridge, get_reconciliation
 from billing.web.screens.finance.reports import get_report, get_report_file, get_reports
+from billing.web.screens.finance.settlements import get_settlement_form, post_settlement, post_settlement_preview
 from billing.web.screens.finance.statements import (
     get_statement_form,
     get_statements,
@@ -49,7 +52,7 @@ from billing.web.screens.rendering import render
 from billing.web.screens.route import organization_route, screen_route
 
 
-def _organization_route(method: str, path: str, handler: Handler, right: Right) -> Route:
+def _organization_route(method: str, path: str, handler: Handler, right: Right, *, takes_file: bool = False) -> Route:
     """A route of what belongs to the organization as a whole."""
 
     @wraps(handler)
@@ -62,7 +65,7 @@ def _organization_route(method: str, path: str, handler: Handler, right: Right) 
                 raise
             return _wrong(request, text)
 
-    return organization_route(method, path, handle, right)
+    return replace(organization_route(method, path, handle, right), takes_file=takes_file)
 
 
 def _wrong(request: web.Request, text: str) -> web.Response:
@@ -84,8 +87,15 @@ FINANCE_SCREENS = (
     _organization_route("GET", "/finance/reconciliation/bridge", get_bridge, Right.READ_BOOKS),
     _organization_route("GET", "/finance/statements", get_statements, Right.READ_BOOKS),
     _organization_route("GET", "/finance/statements/new", get_statement_form, Right.RECONCILE),
-    _organization_route("POST", "/finance/statements/preview", post_statement_preview, Right.RECONCILE),
-    _organization_route("POST", "/finance/statements", post_statement, Right.RECONCILE),
+    _organization_route(
+        "POST", "/finance/statements/preview", post_statement_preview, Right.RECONCILE, takes_file=True
+    ),
+    _organization_route("POST", "/finance/statements", post_statement, Right.RECONCILE, takes_file=True),
+    _organization_route("GET", "/finance/settlements/new", get_settlement_form, Right.RECONCILE),
+    _organization_route(
+        "POST", "/finance/settlements/preview", post_settlement_preview, Right.RECONCILE, takes_file=True
+    ),
+    _organization_route("POST", "/finance/settlements", post_settlement, Right.RECONCILE, takes_file=True),
     _organization_route("GET", "/finance/exceptions", get_exceptions, Right.READ_BOOKS),
     _organization_route("POST", "/finance/exceptions/assign", post_assignment, Right.RECONCILE),
     _organization_route("GET", "/finance/exceptions/count", get_exception_count, Right.READ_BOOKS),
@@ -117,6 +127,9 @@ FINANCE_SCREENS = (
     _organization_route("GET", "/finance/ledger/account", get_account, Right.READ_BOOKS),
     _organization_route("GET", "/finance/ledger/entries/{id}", get_entry, Right.READ_BOOKS),
     _organization_route("GET", "/finance/prices", get_prices, Right.READ_PRICES),
+    _organization_route("GET", "/finance/prices/new", get_price_form, Right.SET_PRICES),
+    _organization_route("POST", "/finance/prices/preview", post_price_preview, Right.SET_PRICES, takes_file=True),
+    _organization_route("POST", "/finance/prices", post_price_list, Right.SET_PRICES, takes_file=True),
     _organization_route("GET", "/finance/prices/{id}", get_price_list, Right.READ_PRICES),
     _organization_route("GET", "/finance/prices/{id}/repriced", get_repriced, Right.READ_PRICES),
     _organization_route("POST", "/finance/prices/{id}/activate", post_price_list_activation, Right.SET_PRICES),

@@ -12,6 +12,8 @@ from billing.organizations.service.api_keys import NotPermitted
 from billing.web.app_state import SCREEN_PATHS, app_state
 from billing.web.client_address import source_address
 from billing.web.operation import Handler, Route
+from billing.web.posted_forms import TAKES_FILE
+from billing.web.received_files import receive_file
 from billing.web.screens.device_routes import DEVICE_SCREENS, DEVICE_SET_UP
 from billing.web.screens.forms import answer_of_first_press
 from billing.web.screens.navigation import NAVIGATION, bar_of
@@ -23,6 +25,7 @@ from billing.web.screens.session import (
     ScreenSession,
     find_session_of,
     require_form_token,
+    require_own_origin,
     sign_in_address,
 )
 from billing.web.screens.sign_in import OPEN_SCREENS, sign_in_again
@@ -76,19 +79,48 @@ def _guarded(route: Route) -> Handler:
             away = _away(request, session)
             if away is not None:
                 return _redirect(request, away)
+            if route.takes_file:
+                return await _with_file(request, session, route)
             if request.method not in ("GET", "HEAD"):
                 await require_form_token(request, session)
-            assert route.right is not None, "checked when the route was added"
-            session.caller.require(route.right)
-            if route.is_of_organization and session.caller.facility_codes is not None:
-                raise NotPermitted("this belongs to the organization; your account works at some facilities")
-            if "facility_code" in request.match_info:
-                session.caller.require_facility(request.match_info["facility_code"])
+            _require_right(request, session, route)
             return await answer_of_first_press(request, route.handler)
         except Exception as error:  # noqa: BLE001 - each error becomes a page; what is unforeseen is logged there
-            return refusal(request, error)
+            return _refused_file(refusal(request, error)) if route.takes_file else refusal(request, error)
 
     return handle
+
+
+def _require_right(request: web.Request, session: ScreenSession, route: Route) -> None:
+    assert route.right is not None, "checked when the route was added"
+    session.caller.require(route.right)
+    if route.is_of_organization and session.caller.facility_codes is not None:
+        raise NotPermitted("this belongs to the organization; your account works at some facilities")
+    if "facility_code" in request.match_info:
+        session.caller.require_facility(request.match_info["facility_code"])
+
+
+async def _with_file(request: web.Request, session: ScreenSession, route: Route) -> web.StreamResponse:
+    """The answer to a form with a long file, from a document worker where there are some.
+
+    Origin and right are checked before the body is read, the token of the form where its fields are read.
+    """
+    require_own_origin(request)
+    _require_right(request, session, route)
+    app = app_state(request)
+    if app.documents is not None:
+        with app.documents.receiving():
+            async with receive_file(request, size_max=app.limits.statement_size_max) as body:
+                return await app.documents.forward(request, body)
+    request[TAKES_FILE] = True
+    await require_form_token(request, session)
+    return await answer_of_first_press(request, route.handler)
+
+
+def _refused_file(response: web.Response) -> web.Response:
+    """The refusal stands where the preview would: the form keeps the file that was chosen."""
+    response.headers.update({"HX-Retarget": "#preview", "HX-Reswap": "innerHTML", "HX-Reselect": "unset"})
+    return response
 
 
 async def _without_session(request: web.Request) -> web.StreamResponse:

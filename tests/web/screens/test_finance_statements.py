@@ -9,6 +9,7 @@ import pytest
 
 from billing.core.actor import Role
 from billing.core.clock import business_date
+from providers.sandbox.bank_simulator import Behaviour
 from tests.reconciliation.statement_file import Line, statement_csv
 from tests.web.import_day import BYTES
 from tests.web.screens.finance_day import NOBODY, open_finance_day
@@ -56,6 +57,22 @@ async def test_file_is_imported_once_and_its_repetition_names_time_and_person(si
     assert "bởi Phạm Minh Đức" in text_of(again.text)
     assert "<b>.csv" not in listed
     assert len((await site.read("/v1/reconciliation-imports"))["items"]) == 1
+
+
+async def test_balance_from_before_the_books_is_named_apart_from_what_is_unexplained(site: Site, clerk: Staff) -> None:
+    paid = await site.open_intent()
+    await site.bank().pay(paid["instruction"]["qr_payload"], Behaviour.EXACT)
+    [payment] = (await site.read("/v1/payments"))["items"]
+    day = business_date(site.context.clock())
+    line = Line(amount=payment["amount"], text="VIEN PHI", reference=payment["bank_reference"], day=day)
+    account = site.hospital.settings.account_number
+    await send(clerk, "/finance/statements", statement_csv(line, opening=100_000, account=account))
+
+    bridge = text_of(await clerk.page(f"/finance/reconciliation/bridge?day={day.isoformat()}"))
+
+    assert "Số dư ngân hàng có từ trước khi mở sổ (1) 100.000" in bridge, bridge[200:]
+    assert "không nằm trong phần không giải thích được" in bridge
+    assert "Phần không giải thích được 0 đ" in bridge
 
 
 async def test_unknown_columns_are_named_by_a_person(site: Site, clerk: Staff) -> None:

@@ -209,6 +209,17 @@ async def test_cash_goes_to_the_treasurer_and_to_the_bank(morning: Morning) -> N
     assert "NT-1" in text_of(await morning.treasurer.page("/safe"))
 
 
+async def test_safe_that_is_below_zero_in_the_books_states_it_and_the_way_out(morning: Morning) -> None:
+    """What was issued is a fact: it is recorded and shown, never refused."""
+    before = text_of(await morning.treasurer.page("/safe"))
+    await morning.open()
+
+    after = text_of(await morning.treasurer.page("/safe"))
+
+    assert "Két âm" not in before
+    assert "Két âm trên sổ: −100.000 đ. Tiền đã cấp đầu ca" in after
+
+
 async def test_rejected_hand_over_is_back_in_the_drawer(morning: Morning) -> None:
     shift_id = await morning.open()
     await morning.cashier.post("/shift/hand-overs", shift_id=shift_id, hand_over_amount="60000")

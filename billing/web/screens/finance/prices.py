@@ -34,7 +34,7 @@ UNUSUAL_PERCENT = 30
 """A price that changes by more than this is shown as unusual: it may be a mistake of typing."""
 
 _PAGE_SIZE = 50
-_CHANGES_MAX = 500
+CHANGES_MAX = 500
 REPRICED_MAX = 500
 """Visits that a list is tried on: half a second of a thread. `vienphi reprice` tries it on any period."""
 
@@ -68,6 +68,7 @@ async def get_prices(request: web.Request) -> web.Response:
         "finance/prices.html",
         tariffs=shown,
         state=state,
+        may_set=current(request).caller.has(Right.SET_PRICES),
         states=tuple(TariffState),
         next_after=shown[-1].id if len(found) > _PAGE_SIZE else None,
     )
@@ -110,7 +111,7 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
     given = read_given(request, "change")
     chosen = given.get("change", "")
     tariff = await find_tariff(context, caller.organization_id, tariff_id)
-    all_changes = [_show(each) for each in await list_changes(context, caller.organization_id, tariff_id)]
+    all_changes = [show_change(each) for each in await list_changes(context, caller.organization_id, tariff_id)]
     counts = Counter(each.change.kind for each in all_changes)
     shown = [each for each in all_changes if _is_chosen(each, chosen)]
     approval = tariff.approval
@@ -119,8 +120,9 @@ async def _page(request: web.Request, error: BillingError | None = None) -> web.
         "finance/price_list.html",
         status=status_of(error),
         tariff=tariff,
-        changes=shown[:_CHANGES_MAX],
-        is_cut=len(shown) > _CHANGES_MAX,
+        is_drafted="drafted" in request.query,
+        changes=shown[:CHANGES_MAX],
+        is_cut=len(shown) > CHANGES_MAX,
         counts=counts,
         kinds=tuple(ChangeKind),
         unusual=sum(each.is_unusual for each in all_changes),
@@ -155,7 +157,8 @@ async def get_repriced(request: web.Request) -> web.Response:
     )
 
 
-def _show(change: PriceChange) -> ShownChange:
+def show_change(change: PriceChange) -> ShownChange:
+    """A change with its part of the former price."""
     permille = None
     if change.old and change.new is not None:
         permille = int((change.new - change.old) * 1000 / change.old)

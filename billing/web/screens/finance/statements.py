@@ -31,8 +31,8 @@ from billing.reconciliation.service.import_statement import (
 )
 from billing.reconciliation.service.list_imports import find_import, list_breaks, list_imports
 from billing.web.app_state import app_state
-from billing.web.posted_forms import read_posted
 from billing.web.screens.finance.params import read_given, read_uuid
+from billing.web.screens.finance.uploads import read_upload
 from billing.web.screens.finance.work_rows import Piece, mark
 from billing.web.screens.finance.wrong_fields import field_errors, status_of
 from billing.web.screens.forms import Form, FormError, read_form
@@ -89,7 +89,7 @@ async def post_statement_preview(request: web.Request) -> web.Response:
     """Read a file and show what an import would do; nothing is written."""
     form = await read_form(request)
     try:
-        file = _file(form, *await _upload(request))
+        file = _file(form, *await read_upload(request))
         result = await preview_import(app_state(request).context, current(request).caller.organization_id, file)
     except (InvalidValue, Refused) as error:
         return _refused(request, form, error)
@@ -102,7 +102,7 @@ async def post_statement(request: web.Request) -> web.Response:
     form = await read_form(request)
     caller, context = current(request).caller, app_state(request).context
     try:
-        file = _file(form, *await _upload(request))
+        file = _file(form, *await read_upload(request))
         result = await import_statement(context, caller.organization_id, file, actor=caller.actor)
     except (InvalidValue, Refused) as error:
         return _refused(request, form, error)
@@ -134,14 +134,6 @@ def _profile(form: Form) -> Profile | None:
     if profile is None:
         raise InvalidValue("choose a layout of the list", field="profile")
     return profile
-
-
-async def _upload(request: web.Request) -> tuple[str, BinaryIO]:
-    """Name and content of the uploaded file. Raises InvalidValue."""
-    posted = (await read_posted(request)).get("file")
-    if not isinstance(posted, web.FileField) or not posted.filename:
-        raise InvalidValue("choose the file of the bank", field="file")
-    return posted.filename.rpartition("/")[2].rpartition("\\")[2][:255], posted.file  # type: ignore[return-value]  # BufferedReader
 
 
 def _refused(request: web.Request, form: Form, error: BillingError) -> web.Response:
