@@ -28,6 +28,7 @@ REASONS = {
     "billing/organizations/service/sessions.py change_person": _USE_CASE,
     "billing/ledger/service/balances.py read_statement_of_account": "an account, a period and a page of its lines",
     "billing/reconciliation/service/import_settlement.py import_settlement": _USE_CASE,
+    "billing/reconciliation/service/surplus_returns.py accept_return": _USE_CASE,
     "billing/tariffs/service/price_lists.py import_tariff": _USE_CASE,
     "billing/visit_accounts/service/desk_screens.py request_for_code": _USE_CASE,
     "billing/visit_accounts/service/hand_overs.py hand_over_cash": _USE_CASE,

@@ -28,6 +28,7 @@ from billing.payments.service.provider_refunds import run_due_refunds
 from billing.reconciliation.service.find_exceptions import ExceptionRounds
 from billing.reconciliation.service.manual_confirmations import ENDED_MAX, end_confirmations_once
 from billing.reconciliation.service.match_lines import match_arrived_lines
+from billing.reconciliation.service.surplus_returns import KEPT_MAX, keep_lapsed_once
 from billing.visit_accounts.service.clearance_updates import UPDATED_MAX, update_clearances_once
 from billing.visit_accounts.service.guarantees import expire_guarantees_once
 from billing.worker.dispatcher import Dispatcher
@@ -170,6 +171,7 @@ def _loops_of_organizations(
         ("seal", intervals.seal_s, seal_once),
         ("snapshot", intervals.snapshot_s, snapshot_once),
         ("exceptions", intervals.exceptions_s, find_exceptions),
+        ("surplus", intervals.exceptions_s, _repeated(keep_lapsed_once, KEPT_MAX)),
         ("erase", intervals.maintenance_s, erase),
     ]
     return [

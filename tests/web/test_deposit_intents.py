@@ -208,7 +208,7 @@ async def test_advance_type_of_the_facility_is_kept_with_the_intent(site: Site, 
     first = await _open(site, {"deposit_request_id": request["id"]})
     address = f"/v1/facilities/{FACILITY_CODE}/deposit-settings"
     answer = await site.client.put(address, json={"advance_type": "prepayment"})
-    assert answer.json() == {"advance_type": "prepayment", "threshold": 0}
+    assert answer.json() == {"advance_type": "prepayment", "threshold": 0, "return_days": None}
     second = await _open(site, {"deposit_request_id": request["id"]})
 
     assert (first["advance_type"], second["advance_type"]) == ("guarantee_deposit", "prepayment")

@@ -1,6 +1,15 @@
 """The payment page after too much was paid: the payer chooses whether the excess is kept or returned."""
 
+from datetime import UTC, datetime
+
+import pytest
+
+from billing.checkout.domain.page_content import PageReturn
 from billing.core.actor import Role
+from billing.core.money import Dong
+from billing.coverage.domain.explain import Language
+from billing.payments.domain.refund import RefundState, RefundWay
+from billing.web.pages.pay.surplus import return_sentence
 from providers.sandbox.bank_simulator import Behaviour
 from tests.flow import assert_books_are_right
 from tests.web.pay_page_view import PageView, look
@@ -69,3 +78,15 @@ async def test_nothing_is_chosen_while_nothing_is_in_excess(site: Site) -> None:
     assert (answer.status_code, unknown.status_code, other.status_code) == (303, 404, 404)
     assert "Trả lại cho tôi" not in page.html
     assert await site.as_owner("SELECT FROM surplus_choice") == []
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("state", list(RefundState))
+def test_page_states_the_progress_of_a_return(state: RefundState, language: Language) -> None:
+    ended_at = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
+    returned = PageReturn(amount=Dong(10_000), way=RefundWay.MANUAL_TRANSFER, state=state, ended_at=ended_at)
+
+    sentence = return_sentence(returned, language)
+
+    assert "10.000 đ" in sentence
+    assert ("09:00 30/11/2026" in sentence) == (state is RefundState.DONE)

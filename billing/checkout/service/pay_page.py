@@ -11,15 +11,27 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment, SurplusChoice
+from billing.checkout.domain.page_content import (
+    PageBill,
+    PageDeposit,
+    PagePayment,
+    PageReturn,
+    PageSurplus,
+    SurplusChoice,
+    last_day_of_choice,
+    surplus_of,
+)
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.payment_codes import payload_for
 from billing.checkout.store import pay_pages as store
 from billing.checkout.store.pay_pages import PageIntent, expedite_poll_of, read_pay_page, read_versions
+from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
-from billing.core.money import Dong
+from billing.core.money import NOTHING, Dong
 from billing.core.text import shorten_name
+from billing.ledger.service.audit import note
 from billing.payments.domain.amount_due import COLLECTING, PatientState
 from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
@@ -61,8 +73,8 @@ class PayPage:
     """The content of the page, in whole đồng.
 
     `due` is the amount still to be paid under this code, 0 if none is; `owed` is the amount its target still owes by
-    any code. It has bills, or the deposit of a visit. `may_choose`: money is in excess, and the payer states whether it
-    is kept or returned.
+    any code. It has bills, or the deposit of a visit. `surplus` is what was paid too much; `returns` are the refunds of
+    money that came under this code.
     """
 
     intent_id: IntentId
@@ -84,8 +96,8 @@ class PayPage:
     expires_at: datetime | None
     code: PageCode | None
     redirect: PageRedirect | None
-    may_choose: bool
-    surplus_choice: SurplusChoice | None
+    surplus: PageSurplus
+    returns: tuple[PageReturn, ...]
 
 
 async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
@@ -115,16 +127,26 @@ async def expedite_poll(context: PaymentContext, organization_id: OrganizationId
 async def choose_surplus(
     context: PaymentContext, organization_id: OrganizationId, token: bytes, choice: SurplusChoice
 ) -> None:
-    """Record whether the payer wishes that excess money is kept or returned; without any nothing is recorded.
+    """Record whether the payer wishes that excess money is kept or returned; nothing where there is no choice.
 
-    No money moves: finance reads the wish at the exception and decides. May be repeated and changed. Raises NotFound.
+    No money moves: a return is a request that finance accepts or declines (`reconciliation/service/surplus_returns`),
+    and keeping the excess withdraws it. May be repeated and changed until finance acts or the term has passed. Raises
+    NotFound.
     """
     async with context.database.transaction(organization_id) as tx:
         intent = await read_pay_page(tx, token)
         if intent is None:
             raise NotFound("no such page")
-        if _may_choose(intent):
-            await store.choose_surplus(tx, intent.id, choice, at=context.clock())
+        if not _surplus(intent, context).may_choose:
+            return
+        # Finance locks the same positions when it accepts: of both, one comes first and the other reads its result.
+        await store.lock_payments(tx, intent.id)
+        locked = await read_pay_page(tx, token)
+        if locked is None or not _surplus(locked, context).may_choose:
+            return
+        if await store.choose_surplus(tx, intent.id, choice, at=context.clock()):
+            action = "surplus_return_wished" if choice is SurplusChoice.RETURN else "surplus_kept"
+            await note(tx, context, Actor.system(), action, ("intent", intent.id))
     context.publish_change(organization_id)
 
 
@@ -163,13 +185,22 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, intent
         expires_at=intent.expires_at,
         code=await _code(context, organization_id, intent, now.remaining) if is_collecting else None,
         redirect=_redirect(intent.instruction) if may_redirect else None,
-        may_choose=_may_choose(intent),
-        surplus_choice=intent.surplus_choice,
+        surplus=_surplus(intent, context),
+        returns=intent.returns,
     )
 
 
-def _may_choose(intent: PageIntent) -> bool:
-    return intent.due.state is PatientState.OVER and intent.credit > 0
+def _surplus(intent: PageIntent, context: PaymentContext) -> PageSurplus:
+    """The excess under the code. Of a deposit it is free until the final bill, which bills the whole visit."""
+    whole = PatientState.PAID if intent.deposit is not None else PatientState.OVER
+    is_whole = intent.due.state is whole and not intent.is_closed
+    return surplus_of(
+        intent.surplus if is_whole or intent.is_closed else NOTHING,
+        intent.chosen,
+        last_day=last_day_of_choice(intent.last_received_at, intent.return_days),
+        today=business_date(context.clock()),
+        is_whole=is_whole,
+    )
 
 
 def _name(patient: str, birth: str) -> str:

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.checkout.domain.intent_details import IntentWithInstruction
-from billing.checkout.domain.page_content import PageBill, PageDeposit, PagePayment, SurplusChoice
+from billing.checkout.domain.page_content import (
+    ChosenSurplus,
+    PageBill,
+    PageDeposit,
+    PagePayment,
+    PageReturn,
+    SurplusChoice,
+)
 from billing.core.ids import IntentId
+from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import read_row
 
@@ -16,6 +24,7 @@ class PageIntent(IntentWithInstruction):
     """The intent of a page with its invoices and payments; `version` is that of the page.
 
     The bank account is None if its provider account has none. Names and reasons are as stored: not yet for a screen.
+    `surplus` is in excess, in đồng; `return_days` is the term of the facility.
     """
 
     bank_bin: str | None
@@ -27,7 +36,11 @@ class PageIntent(IntentWithInstruction):
     bills: tuple[PageBill, ...]
     deposit: PageDeposit | None
     payments: tuple[PagePayment, ...]
-    surplus_choice: SurplusChoice | None
+    surplus: Dong
+    last_received_at: datetime | None
+    return_days: int | None
+    chosen: ChosenSurplus | None
+    returns: tuple[PageReturn, ...]
 
 
 _ADD_PAGE = """
@@ -40,20 +53,20 @@ async def add_pay_page(tx: Transaction, intent_id: IntentId, token: bytes) -> No
     await tx.execute(_ADD_PAGE, tx.organization_id, intent_id, token)
 
 
-# The version is the sum of the versions of the intent and its targets: each only grows, so every change changes the
-# sum.
+# The version is the sum of the versions of the intent, its targets, the refunds of its money and the choice of the
+# payer: each only grows, so every change changes the sum.
 _READ_PAGE = """
     SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
         intent.expires_at, intent.instruction, account.name AS account, bank.bank_bin, bank.account_number, bank.holder,
         intent.is_standing, due.owed, due.credit, due.is_closed, organization.name AS hospital,
         organization.is_training,
         coalesce(nullif(bills.phone, ''), nullif(advance.phone, ''), organization.help_phone) AS help_phone,
-        (intent.version + bills.version + coalesce(advance.version, 0))::bigint AS version, bills.bills,
+        (intent.version + bills.version + coalesce(advance.version, 0) + back.version
+            + coalesce(wish.version, 0))::bigint AS version, bills.bills,
         CASE WHEN advance.ma_lk IS NOT NULL THEN
             jsonb_build_object('visit_number', advance.ma_lk, 'patient', coalesce(advance.patient, ''),
                 'birth', coalesce(advance.birth, '')) END AS deposit,
-        (SELECT choice FROM surplus_choice WHERE surplus_choice.organization_id = $1
-            AND surplus_choice.intent_id = intent.id) AS surplus_choice,
+        extra.surplus, extra.last_received_at, extra.return_days, back.returns, wish.chosen,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('amount', payment.amount, 'occurred_at', payment.occurred_at,
              'bank_reference', coalesce(nullif(payment.bank_reference, ''), payment.provider_reference))
              ORDER BY payment.occurred_at, payment.id), '[]')
@@ -64,6 +77,23 @@ _READ_PAGE = """
     JOIN intent_due AS due ON due.organization_id = $1 AND due.intent_id = intent.id
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = intent.provider_account_id
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id
+    JOIN intent_surplus AS extra ON extra.organization_id = $1 AND extra.intent_id = intent.id
+    LEFT JOIN LATERAL (
+        SELECT stated.changes + num_nonnulls(stated.accepted_at, stated.declined_at) AS version,
+            jsonb_build_object('choice', stated.choice, 'changes', stated.changes, 'is_accepted',
+                stated.accepted_at IS NOT NULL, 'is_declined', stated.declined_at IS NOT NULL) AS chosen
+        FROM surplus_choice AS stated WHERE stated.organization_id = $1 AND stated.intent_id = intent.id
+    ) AS wish ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(refund.version), 0) AS version,
+            coalesce(jsonb_agg(jsonb_build_object('amount', refund.amount, 'way', refund.way, 'state', refund.state,
+                'ended_at', refund.ended_at) ORDER BY refund.id), '[]') AS returns
+        FROM refund
+        WHERE refund.organization_id = $1 AND refund.id IN (
+            SELECT part.refund_id FROM payment
+            JOIN refund_part AS part ON part.organization_id = $1 AND part.payment_id = payment.id
+            WHERE payment.organization_id = $1 AND payment.intent_id = intent.id)
+    ) AS back
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(invoice.version), 0) AS version, max(facility.phone) AS phone,
             coalesce(jsonb_agg(jsonb_build_object('number', invoice.number, 'visit_number', visit.ma_lk,
@@ -107,16 +137,34 @@ async def read_pay_page(tx: Transaction, token: bytes) -> PageIntent | None:
     return None if row is None else read_row(PageIntent, row)
 
 
-_CHOOSE = """
-    INSERT INTO surplus_choice (organization_id, intent_id, choice, chosen_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (organization_id, intent_id) DO UPDATE SET choice = excluded.choice, chosen_at = excluded.chosen_at
-    WHERE surplus_choice.choice <> excluded.choice
+_LOCK_PAYMENTS = """
+    SELECT position.payment_id FROM payment
+    JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+    WHERE payment.organization_id = $1 AND payment.intent_id = $2
+    ORDER BY position.payment_id FOR NO KEY UPDATE OF position
 """
 
 
-async def choose_surplus(tx: Transaction, intent_id: IntentId, choice: SurplusChoice, *, at: datetime) -> None:
-    """Store what the payer wishes; a later choice replaces it, an equal one changes nothing."""
-    await tx.execute(_CHOOSE, tx.organization_id, intent_id, choice.value, at)
+async def lock_payments(tx: Transaction, intent_id: IntentId) -> None:
+    """Lock the positions of the payments under a code: nobody returns or moves their money meanwhile."""
+    await tx.fetch(_LOCK_PAYMENTS, tx.organization_id, intent_id)
+
+
+_CHOOSE = """
+    INSERT INTO surplus_choice (organization_id, intent_id, choice, chosen_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (organization_id, intent_id) DO UPDATE
+        SET choice = excluded.choice, chosen_at = excluded.chosen_at, chosen_by = 'payer',
+            changes = surplus_choice.changes + 1
+    WHERE surplus_choice.choice <> excluded.choice AND surplus_choice.accepted_at IS NULL
+        AND surplus_choice.declined_at IS NULL
+    RETURNING intent_id
+"""
+
+
+async def choose_surplus(tx: Transaction, intent_id: IntentId, choice: SurplusChoice, *, at: datetime) -> bool:
+    """Store what the payer wishes; a later choice replaces it. False: an equal one, which changes nothing."""
+    changed = await tx.fetchval(_CHOOSE, tx.organization_id, intent_id, choice.value, at)
+    return changed is not None
 
 
 _READ_VERSIONS = """
@@ -127,7 +175,15 @@ _READ_VERSIONS = """
         SELECT coalesce(sum(version), 0) FROM deposit
         WHERE deposit.organization_id = $1 AND deposit.id = intent.deposit_id) + (
         SELECT coalesce(sum(version), 0) FROM deposit_request AS request
-        WHERE request.organization_id = $1 AND request.id = intent.deposit_request_id) AS version
+        WHERE request.organization_id = $1 AND request.id = intent.deposit_request_id) + (
+        SELECT coalesce(sum(version), 0) FROM refund
+        WHERE refund.organization_id = $1 AND refund.id IN (
+            SELECT part.refund_id FROM payment
+            JOIN refund_part AS part ON part.organization_id = $1 AND part.payment_id = payment.id
+            WHERE payment.organization_id = $1 AND payment.intent_id = intent.id)) + (
+        SELECT coalesce(sum(wish.changes + num_nonnulls(wish.accepted_at, wish.declined_at)), 0)
+        FROM surplus_choice AS wish
+        WHERE wish.organization_id = $1 AND wish.intent_id = intent.id) AS version
     FROM intent WHERE intent.organization_id = $1 AND intent.id = ANY ($2::uuid[])
 """
 

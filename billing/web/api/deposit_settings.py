@@ -1,6 +1,6 @@
 """The deposit settings of a facility.
 
-PUT /v1/facilities/{facility_code}/deposit-settings   {"advance_type"?, "threshold"?}
+PUT /v1/facilities/{facility_code}/deposit-settings   {"advance_type"?, "threshold"?, "return_days"?}
 """
 
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from aiohttp import web
 
 from billing.core.money import dong
 from billing.payments.domain.deposit import AdvanceType
-from billing.visit_accounts.service.deposit_settings import set_deposit_settings
+from billing.visit_accounts.service.deposit_settings import ChangedSettings, set_deposit_settings
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, Parameter, operation
 from billing.web.request_bodies import Body, InvalidBody, read_model
@@ -20,19 +20,22 @@ from billing.web.schemas import Document
 class NewDepositSettings(Body):
     """`advance_type` is guarantee_deposit or prepayment: the type of the advances of this facility in tax documents.
 
-    `threshold`, in whole đồng: when less of the deposit of an inpatient is left, the ward requests more. A field that
-    is left out keeps its setting.
+    `threshold`, in whole đồng: when less of the deposit of an inpatient is left, the ward requests more. `return_days`:
+    for so many days after the last money under a code its payer may request that an excess is returned; 0 ends the
+    term. A field that is left out keeps its setting.
     """
 
     advance_type: str | None = None
     threshold: int | None = None
+    return_days: int | None = None
 
 
 class DepositSettingsDocument(Document):
-    """The deposit settings of a facility."""
+    """The deposit settings of a facility; `return_days` is null where no term is stated."""
 
     advance_type: AdvanceType
     threshold: int
+    return_days: int | None
 
 
 @operation(
@@ -45,7 +48,7 @@ class DepositSettingsDocument(Document):
     )
 )
 async def put_deposit_settings(request: web.Request) -> web.Response:
-    """Set the advance type of the codes and receipts made from now on, and the threshold of deposits."""
+    """Set the advance type of the codes and receipts made from now on, the threshold, and the term of returns."""
     context, caller = app_state(request).context, request[CALLER]
     body = await read_model(request, NewDepositSettings)
     try:
@@ -56,8 +59,11 @@ async def put_deposit_settings(request: web.Request) -> web.Response:
         context,
         caller.organization_id,
         facility_code=request.match_info["facility_code"],
-        advance_type=advance_type,
-        threshold=None if body.threshold is None else dong(body.threshold, field="threshold"),
+        changed=ChangedSettings(
+            advance_type=advance_type,
+            threshold=None if body.threshold is None else dong(body.threshold, field="threshold"),
+            return_days=body.return_days,
+        ),
         actor=caller.actor,
     )
     return json_response(DepositSettingsDocument.model_validate(settings))

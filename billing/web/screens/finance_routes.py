@@ -38,7 +38,11 @@ from billing.web.screens.finance.prices import (
 )
 from billing.web.screens.finance.reconciliation import get_bridge, get_reconciliation
 from billing.web.screens.finance.reports import get_report, get_report_file, get_reports
+<<<<<<< HEAD
 from billing.web.screens.finance.settlements import get_settlement_form, post_settlement, post_settlement_preview
+=======
+from billing.web.screens.finance.returns import get_returns, post_acceptance, post_decline
+>>>>>>> 62a9467 (Return an overpayment that its payer requested, by finance and within a stated term)
 from billing.web.screens.finance.statements import (
     get_statement_form,
     get_statements,
@@ -105,6 +109,9 @@ FINANCE_SCREENS = (
     _organization_route("POST", "/finance/exceptions/{id}/decide", post_decision, Right.RECONCILE),
     _organization_route("POST", "/finance/exceptions/{id}/revert", post_decision_reversal, Right.RECONCILE),
     _organization_route("POST", "/finance/exceptions/{id}/comments", post_comment, Right.RECONCILE),
+    _organization_route("GET", "/finance/returns", get_returns, Right.READ_BOOKS),
+    _organization_route("POST", "/finance/returns/{id}/accept", post_acceptance, Right.REFUND),
+    _organization_route("POST", "/finance/returns/{id}/decline", post_decline, Right.REFUND),
     _organization_route("GET", "/finance/traces", get_traces, Right.READ_BOOKS),
     _organization_route("GET", "/finance/traces/{id}", get_trace, Right.READ_BOOKS),
     _organization_route("POST", "/finance/traces/{id}/notes", post_trace_note, Right.RECONCILE),

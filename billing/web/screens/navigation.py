@@ -25,6 +25,7 @@ BAR = (
     ("/finance/ledger", "nav.ledger"),
     ("/finance/payouts", "nav.payouts"),
     ("/finance/traces", "nav.traces"),
+    ("/finance/returns", "nav.returns"),
     ("/finance/reports", "nav.reports"),
     ("/finance/inbox", "nav.inbox"),
     ("/finance/wards", "nav.wards"),

@@ -7,7 +7,7 @@ GET  /pay/{organization}-{token}/qr.png      the QR code as a file
 GET  /pay/{organization}-{token}/confirmation.html  the confirmation of the payments, as a file
 POST /pay/{organization}-{token}/transferred the payer reports a transfer: the poll is expedited
 POST /pay/{organization}-{token}/keep        the payer wishes that money paid too much is kept
-POST /pay/{organization}-{token}/return      the payer wishes that it is returned
+POST /pay/{organization}-{token}/return      the payer requests that it is returned; finance accepts or declines
 
 Every invalid link gets the same page after the same work. The page shows the phones of the hospital that the link
 names.
@@ -32,6 +32,7 @@ from billing.checkout.service.pay_page import PayPage, choose_surplus, expedite_
 from billing.core.clock import VIETNAM, known_time
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
+from billing.core.money import Dong
 from billing.coverage.domain.explain import Language, money_text
 from billing.payments.domain.amount_due import FINAL, PatientState
 from billing.payments.service.context import PaymentContext
@@ -40,6 +41,7 @@ from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.live import LIVE
 from billing.web.pages.pay.messages import PAGE_MESSAGES, cost_sentences
+from billing.web.pages.pay.surplus import return_sentence, surplus_sentences
 from billing.web.pages.rendering import html_response
 from billing.web.problems import RETRY_AFTER_S
 from providers.addresses import origin_of
@@ -49,6 +51,7 @@ T = TypeVar("T")
 PAGE_PATH = "/pay/{page:[^/]{1,100}}"
 _PAGE = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
 _ORGANIZATION = re.compile(r"([1-9][0-9]{0,8})(?![0-9])")
+_RETURNS_SHOWN = 3
 _NO_PAGE = (OrganizationId(1), bytes(16))
 _TONES = {
     PatientState.PAID: "good",
@@ -221,7 +224,8 @@ def _read(request: web.Request) -> _PageRequest:
 
 def _state_values(request: web.Request, page: PayPage, language: Language) -> dict[str, Any]:
     messages = PAGE_MESSAGES[language]
-    amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "credit", "due", "owed")}
+    amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "due", "owed")}
+    amounts["credit"] = money_text(Dong(max(page.surplus.amount, page.credit)))
     code = page.code
     shown = messages["any_amount"] if page.is_standing else amounts["due"]
     expires = "" if page.expires_at is None else _format_time(page.expires_at)
@@ -246,9 +250,9 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "payments": [
             (_format_occurred(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
         ],
-        "next_step": messages.get(
-            f"next_{page.state.value}{'_' + page.surplus_choice if page.surplus_choice else ''}", ""
-        ),
+        "next_step": messages.get(f"next_{page.state.value}", ""),
+        "surplus": surplus_sentences(page.surplus, language),
+        "returns": [return_sentence(each, language) for each in page.returns[-_RETURNS_SHOWN:]],
         "valid_until": messages["valid_until"].format(time=expires) if expires else "",
         "picture": None if code is None else _picture(code.payload, messages["qr_alt"], shown, code.text),
     }
@@ -262,16 +266,21 @@ def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is
     messages = PAGE_MESSAGES[language]
     if is_reported and page.state is not PatientState.SHORT:
         return messages["checking"], messages["checking_note"]
-    state_message = WORDS[page.state][language]
+    state_message = WORDS[_words_of(page)][language]
     # An amount is never broken over two lines.
     unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
-    sentence = (messages["over_received"] if page.may_choose else state_message.sentence).format(**unbroken)
+    sentence = (messages["over_received"] if page.surplus.may_choose else state_message.sentence).format(**unbroken)
     return state_message.label, f"{sentence} {messages['checking_rest']}" if is_reported else sentence
 
 
 def _format_occurred(time: datetime) -> str:
     """The time of a payment, or its day alone where the time is not known."""
     return f"{time.astimezone(VIETNAM):%d/%m/%Y}" if known_time(time) is None else _format_time(time)
+
+
+def _words_of(page: PayPage) -> PatientState:
+    """The state whose words are shown: a deposit that was paid with an excess is overpaid for the payer."""
+    return PatientState.OVER if page.state is PatientState.PAID and page.surplus.may_choose else page.state
 
 
 def _format_time(time: datetime) -> str:

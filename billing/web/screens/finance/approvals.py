@@ -22,6 +22,7 @@ from billing.organizations.domain.approval import kinds_of, right_of
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.approvals import Approval, ApprovalKind, ApprovalState
 from billing.payments.domain.refund import RefundWay
+from billing.reconciliation.service.surplus_returns import list_returns
 from billing.web.app_state import app_state
 from billing.web.request_bodies import read_id
 from billing.web.screens.finance.params import kept_of, query_of, read_given, read_uuid, read_word
@@ -106,9 +107,11 @@ async def get_approvals(request: web.Request) -> web.Response:
         context, caller.organization_id, ListSlice(limit=500), kinds=kinds, state=ApprovalState.PROPOSED
     )
     shown = found[:_PAGE_SIZE]
+    wished = await list_returns(context, caller.organization_id) if caller.has(Right.REFUND) else ()
     return render(
         request,
         "finance/approvals.html",
+        wished=len(wished),
         proposals=[_show(request, each) for each in shown],
         counts=Counter(each.kind for each in waiting),
         kind=kind,
