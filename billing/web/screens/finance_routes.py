@@ -38,11 +38,8 @@ from billing.web.screens.finance.prices import (
 )
 from billing.web.screens.finance.reconciliation import get_bridge, get_reconciliation
 from billing.web.screens.finance.reports import get_report, get_report_file, get_reports
-<<<<<<< HEAD
-from billing.web.screens.finance.settlements import get_settlement_form, post_settlement, post_settlement_preview
-=======
 from billing.web.screens.finance.returns import get_returns, post_acceptance, post_decline
->>>>>>> 62a9467 (Return an overpayment that its payer requested, by finance and within a stated term)
+from billing.web.screens.finance.settlements import get_settlement_form, post_settlement, post_settlement_preview
 from billing.web.screens.finance.statements import (
     get_statement_form,
     get_statements,
