@@ -5,7 +5,7 @@ A tentative line is matched without a sweep; `confirm_matches` posts it once a c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from billing.reconciliation.domain.match_rules import Candidate, ItemKind, Match
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.sweeping import post_sweeps, post_totals
 from billing.reconciliation.store.contested_lines import find_overruled_matches
-from billing.reconciliation.store.declared_duplicates import lock_against_declaration, lock_recent_holds
+from billing.reconciliation.store.declared_duplicates import lock_against_declaration, lock_holds
 from billing.reconciliation.store.line_matches import LineMatches, ReceivedLines, match_received_lines
 from billing.reconciliation.store.match_runs import add_rule_set, read_rule_set
 from billing.reconciliation.store.matches import (
@@ -43,9 +43,6 @@ from billing.reconciliation.store.matching_settlements import ReportMatches, mat
 from billing.reconciliation.store.settlements import lock_payouts
 from billing.reconciliation.store.stored_matches import StoredMatch, end_matches
 from providers.references import is_placeholder
-
-_ITEM_AGE = timedelta(days=70)
-"""How much earlier than its line the hold of a payment may have begun: the terms of a rule set are 60 days at most."""
 
 
 class MatchChanged(Unavailable):
@@ -174,12 +171,36 @@ async def match_received(
 ) -> LineMatches:
     """Match lines of received money with payments by a rule, in the database, and post the sweeps of confirmed lines.
 
-    Raises MatchChanged, NoOpenDay.
+    A payment that a person may declare a duplicate is left out at first: its hold is locked, and its line is matched by
+    a second statement, which reads the declarations after the lock. Raises MatchChanged, NoOpenDay.
     """
+    first = await _match_unheld(tx, context, lines, (), rules=rules, stamp=stamp)
+    if not first.held_ids:
+        await post_totals(tx, context, first.totals, actor=stamp.actor)
+        return first
+    locked = await lock_holds(tx, first.held_ids)
+    held = lines._replace(line_ids=first.held_line_ids)
+    second = await _match_unheld(tx, context, held, locked, rules=rules, stamp=stamp)
+    await post_totals(tx, context, [*first.totals, *second.totals], actor=stamp.actor)
+    return second._replace(
+        matches=first.matches + second.matches, line_ids=[*(first.line_ids or ()), *(second.line_ids or ())]
+    )
+
+
+async def _match_unheld(
+    tx: Transaction,
+    context: PaymentContext,
+    lines: ConcernedLines,
+    locked: Sequence[UUID],
+    *,
+    rules: RuleSet,
+    stamp: RunStamp,
+) -> LineMatches:
+    """One statement; payments whose hold is not among the locked ones are left out. Raises MatchChanged."""
     received = ReceivedLines(
         line_ids=lines.line_ids,
         rule=lines.rule,
-        held=await lock_recent_holds(tx, since=lines.first_day - _ITEM_AGE),
+        locked=locked,
         first_match_id=context.ids.series(),
         first_entry_id=context.ids.series(),
         wants_line_ids=lines.wants_line_ids,
@@ -187,7 +208,6 @@ async def match_received(
     matched = await match_received_lines(tx, received, rules, stamp)
     if matched.is_changed:
         raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
-    await post_totals(tx, context, matched.totals, actor=stamp.actor)
     return matched
 
 

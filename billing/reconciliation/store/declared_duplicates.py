@@ -5,7 +5,6 @@ looks for declarations. So one of the two sees the other. Source: docs/design.md
 """
 
 from collections.abc import Sequence
-from datetime import date
 from uuid import UUID
 
 from billing.core.ids import PaymentId
@@ -26,19 +25,13 @@ _SHARE_HOLDS = """
     ORDER BY payment_id FOR SHARE
 """
 
-_SHARE_RECENT_HOLDS = """
-    SELECT payment_id FROM payment_hold WHERE organization_id = $1 AND held_at >= $2::date
-    ORDER BY payment_id FOR SHARE
-"""
 
+async def lock_holds(tx: Transaction, payment_ids: Sequence[UUID]) -> list[UUID]:
+    """Let no person declare these payments duplicates until the transaction ends; returns those that have a hold.
 
-async def lock_recent_holds(tx: Transaction, *, since: date) -> list[UUID]:
-    """Let no person declare a payment a duplicate whose hold began on a day or later, until the transaction ends.
-
-    Returns the payments of these holds, released ones too. A statement that matches payments reads them afterwards and
-    leaves out the declared ones, and those whose hold was not locked.
+    A released hold is one too. A statement that matches the payments afterwards leaves out the declared ones.
     """
-    return [row["payment_id"] for row in await tx.fetch(_SHARE_RECENT_HOLDS, tx.organization_id, since)]
+    return [row["payment_id"] for row in await tx.fetch(_SHARE_HOLDS, tx.organization_id, list(payment_ids))]
 
 
 # In a later statement than the lock: a declaration that it waited for is visible.
@@ -51,7 +44,7 @@ async def lock_against_declaration(tx: Transaction, payment_ids: Sequence[UUID])
     """Let no person declare these payments duplicates until the transaction ends; returns those that are declared."""
     if not payment_ids:
         return set()
-    held = [row["payment_id"] for row in await tx.fetch(_SHARE_HOLDS, tx.organization_id, list(payment_ids))]
+    held = await lock_holds(tx, payment_ids)
     if not held:
         return set()
     return {row["payment_id"] for row in await tx.fetch(_DECLARED, tx.organization_id, held)}

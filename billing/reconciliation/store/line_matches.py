@@ -276,8 +276,8 @@ _WRITE = """
         UNION ALL
         SELECT $1, match_id, 'payment', item_id, expected FROM decided WHERE NOT is_waiting
     )
-    SELECT counted.matches, counted.line_ids, counted.is_changed, swept.booked_on, swept.bank_account_id,
-        swept.clearing_subject, swept.amount, swept.more, swept.less, swept.entry_id
+    SELECT counted.matches, counted.line_ids, counted.is_changed, held.held_line_ids, held.held_ids, swept.booked_on,
+        swept.bank_account_id, swept.clearing_subject, swept.amount, swept.more, swept.less, swept.entry_id
     FROM (
         SELECT count(*) AS matches, CASE WHEN $15::boolean THEN array_agg(line_id) END AS line_ids,
             count(*) FILTER (WHERE is_waiting) <> (SELECT count(*) FROM locked)
@@ -285,6 +285,12 @@ _WRITE = """
                 AS is_changed
         FROM decided
     ) AS counted
+    CROSS JOIN (
+        SELECT array_agg(chosen.line_id) AS held_line_ids, array_agg(chosen.item_id) AS held_ids
+        FROM chosen
+        JOIN payment_hold AS hold ON hold.organization_id = $1 AND hold.payment_id = chosen.item_id
+        WHERE hold.payment_id <> ALL ($5::uuid[])
+    ) AS held
     LEFT JOIN (
         SELECT booked_on, bank_account_id, clearing_subject, entry_id, sum(amount)::bigint AS amount,
             sum(greatest(amount - expected, 0))::bigint AS more, sum(greatest(expected - amount, 0))::bigint AS less
@@ -307,13 +313,13 @@ _STATEMENTS = {
 class ReceivedLines(NamedTuple):
     """Lines of received money that fulfil what a rule requires of a line.
 
-    `held` are the payments whose holds are locked; `first_match_id` and `first_entry_id` begin the ids of new matches
+    `locked` are the payments whose holds are locked; `first_match_id` and `first_entry_id` begin the ids of new matches
     and of the entries of sweeps (`Ids.series`).
     """
 
     line_ids: Sequence[UUID]
     rule: MatchRule
-    held: Sequence[UUID]
+    locked: Sequence[UUID]
     first_match_id: UUID
     first_entry_id: UUID
     wants_line_ids: bool
@@ -322,6 +328,7 @@ class ReceivedLines(NamedTuple):
 class LineMatches(NamedTuple):
     """What one statement matched. `line_ids` is None unless the caller wants them; `totals` are the sweeps to post.
 
+    `held_line_ids` are lines that were left out, since the holds of their payments `held_ids` are not locked.
     `is_changed`: a match that waited for its line was ended or posted meanwhile; the transaction must be rolled back.
     """
 
@@ -329,6 +336,8 @@ class LineMatches(NamedTuple):
     line_ids: Sequence[UUID] | None
     is_changed: bool
     totals: Sequence[SweepTotal]
+    held_line_ids: Sequence[UUID]
+    held_ids: Sequence[UUID]
 
 
 async def match_received_lines(
@@ -341,7 +350,7 @@ async def match_received_lines(
         list(received.line_ids),
         rules.tolerance,
         rules.reference_days if received.rule is MatchRule.BANK_REFERENCE else rules.code_days,
-        list(received.held),
+        list(received.locked),
         received.first_match_id,
         received.first_entry_id,
         received.rule.value,
@@ -367,4 +376,11 @@ async def match_received_lines(
         for row in rows
         if row["entry_id"] is not None
     ]
-    return LineMatches(counts["matches"], counts["line_ids"], counts["is_changed"], totals)
+    return LineMatches(
+        counts["matches"],
+        counts["line_ids"],
+        counts["is_changed"],
+        totals,
+        counts["held_line_ids"] or (),
+        counts["held_ids"] or (),
+    )

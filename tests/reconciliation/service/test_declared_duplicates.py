@@ -1,7 +1,7 @@
 """Declared duplicates at the bank: the same money is expected once, and a payment that it shows is no duplicate."""
 
 import asyncio
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from billing.reconciliation.service.close_day import find_results
 from billing.reconciliation.service.decide_matches import match_by_hand, revert_match
 from billing.reconciliation.service.matching_by_hand import ManualMatch
 from billing.reconciliation.store.decided_lines import is_on_statement
-from billing.reconciliation.store.declared_duplicates import lock_recent_holds
+from billing.reconciliation.store.declared_duplicates import lock_hold, lock_holds
 from billing.reconciliation.store.line_matches import LineMatches, match_received_lines
 from tests.conftest import DatabaseAddress
 from tests.flow import PaymentFlow, assert_books_are_right
@@ -106,14 +106,14 @@ async def _line_of_held_payment(desk: ExceptionDesk) -> tuple[MatchingFlow, UUID
 async def test_payment_that_is_declared_while_its_line_is_matched_is_left_out(
     desk: ExceptionDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The decision commits after the run has read its lines, and before it locks the holds."""
+    """The decision commits after the run has found the payment, and before it locks the hold."""
     own, exception_id = await _line_of_held_payment(desk)
 
-    async def lock(tx: Transaction, *, since: date) -> list[UUID]:
+    async def lock(tx: Transaction, payment_ids: Sequence[UUID]) -> list[UUID]:
         await desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)
-        return await lock_recent_holds(tx, since=since)
+        return await lock_holds(tx, payment_ids)
 
-    monkeypatch.setattr(matching, "lock_recent_holds", lock)
+    monkeypatch.setattr(matching, "lock_holds", lock)
 
     await own.match()
 
@@ -128,10 +128,10 @@ async def test_payment_whose_hold_is_not_locked_is_left_out_until_the_next_run(
     """A payment that was held after the run had locked the holds could be declared a duplicate meanwhile."""
     own, _ = await _line_of_held_payment(desk)
 
-    async def lock(tx: Transaction, *, since: date) -> list[UUID]:
+    async def lock(tx: Transaction, payment_ids: Sequence[UUID]) -> list[UUID]:
         return []
 
-    monkeypatch.setattr(matching, "lock_recent_holds", lock)
+    monkeypatch.setattr(matching, "lock_holds", lock)
     await own.match()
     assert await own.matches() == []
     monkeypatch.undo()
@@ -140,6 +140,31 @@ async def test_payment_whose_hold_is_not_locked_is_left_out_until_the_next_run(
 
     assert len(await own.matches()) == 1
     assert await own.balances("bank", "clearing") == [UNKNOWN_PAID, UNKNOWN_PAID]
+
+
+async def test_run_waits_for_decisions_about_its_own_payments_alone(desk: ExceptionDesk) -> None:
+    """Two sessions: a decision that is open holds the lock of one payment, and a run matches lines."""
+    own = MatchingFlow(desk.flow)
+    _, payment_id = await desk.receive_twice(reference="FT-A1")
+    await desk.flow.deliver(desk.flow.notice("T1", "NOP TIEN", amount=UNKNOWN_PAID + 1))
+    await own.statement(own.line(UNKNOWN_PAID + 1, "NOP TIEN", "FT-T1"))
+    async with desk.flow.context.database.transaction(ORGANIZATION) as tx:
+        await lock_hold(tx, payment_id)
+
+        unrelated = await own.match()
+
+        await own.statement(own.line(UNKNOWN_PAID, "NOP TIEN", "FT-A1"))
+        [held] = await tx.fetch("SELECT payment_id FROM payment_hold")
+        related = asyncio.create_task(own.match())
+        while not await tx.fetchval(_WAITING):
+            assert not related.done()
+            await asyncio.sleep(0.01)
+        matched_meanwhile = len(await own.matches())
+    await related
+
+    assert held["payment_id"] == payment_id
+    assert (unrelated.matches, matched_meanwhile, len(await own.matches())) == (1, 1, 2)
+    await assert_books_are_right(desk.flow.context.database)
 
 
 async def test_declaration_waits_for_a_match_under_way_and_is_refused(
@@ -154,9 +179,10 @@ async def test_declaration_waits_for_a_match_under_way_and_is_refused(
         return await is_on_statement(tx, payment_id)
 
     async def write(tx: Transaction, *arguments: Any, **named: Any) -> LineMatches:
-        deciding.append(asyncio.create_task(desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)))
-        while not declared.is_set() and not await tx.fetchval(_WAITING):
-            await asyncio.sleep(0.01)
+        if arguments[0].locked and not deciding:
+            deciding.append(asyncio.create_task(desk.decide(exception_id, DecisionAction.DECLARE_DUPLICATE)))
+            while not declared.is_set() and not await tx.fetchval(_WAITING):
+                await asyncio.sleep(0.01)
         return await match_received_lines(tx, *arguments, **named)
 
     monkeypatch.setattr(place_money, "is_on_statement", is_shown)
