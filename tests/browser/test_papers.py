@@ -6,9 +6,11 @@ import re
 import pytest
 from playwright.async_api import Browser
 
+from billing.core.actor import Role
 from tests.web.screens.live import live_visit
 from tests.web.screens.morning import staffed
 from tests.web.site import Site
+from tests.web.staff import signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,6 +79,22 @@ async def test_long_and_hostile_texts_stay_on_their_paper(browser: Browser, site
         await context.close()
 
     assert set(found.values()) == {(0, 1)}, found
+
+
+async def test_each_receipt_of_a_set_of_documents_begins_a_page(browser: Browser, site: Site) -> None:
+    async with staffed(site) as morning, signed_in(site, Role.FINANCE) as clerk:
+        await morning.open()
+        visit = await live_visit(morning)
+        for amount in (20_000, 30_000, 40_000):
+            await visit.advance(amount)
+        context = await browser.new_context(locale="vi-VN")
+        await context.add_cookies([{"name": "vienphi", "value": clerk.cookie, "url": site.address}])
+        page = await context.new_page()
+        await page.goto(f"{site.address}/print/visits/{visit.id}/documents")
+        printed = await page.pdf(prefer_css_page_size=True)
+        await context.close()
+
+    assert len(_PAGE.findall(printed)) == 1 + 3
 
 
 async def test_training_hospital_prints_a_watermark(browser: Browser, site: Site) -> None:

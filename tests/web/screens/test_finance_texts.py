@@ -9,27 +9,36 @@ import pytest
 
 import billing
 from billing.core.actor import ActorKind
+from billing.invoices.domain.invoice import InvoiceState
 from billing.ledger.domain.accounts import AccountRole, EntryKind
 from billing.ledger.domain.day_blocker import DayBlockerKind
 from billing.organizations.domain.approval import ApprovalKind, ApprovalState
+from billing.payments.domain.deposit import DepositState, RequestState
 from billing.payments.domain.exception import ExceptionReason
-from billing.payments.domain.refund import RefundWay
+from billing.payments.domain.intent import IntentState
+from billing.payments.domain.refund import RefundState, RefundWay
 from billing.reconciliation.domain.act import ActSubject
 from billing.reconciliation.domain.bank_trace import TraceState
 from billing.reconciliation.domain.day_result import AccountKind, DayResult
 from billing.reconciliation.domain.day_result import ItemKind as BridgeKind
 from billing.reconciliation.domain.exception_case import DecisionAction
 from billing.reconciliation.domain.file_import import ImportKind, ImportState
-from billing.reconciliation.domain.match_rules import ItemKind
+from billing.reconciliation.domain.match_rules import ItemKind, MatchState
 from billing.reconciliation.domain.statement_chain import BreakKind
 from billing.reconciliation.domain.target_proposals import TargetReason
 from billing.reconciliation.domain.voucher import VoucherKind
 from billing.tariffs.domain.tariff import ChangeKind, TariffState
+from billing.visit_accounts.domain.guarantee import DebtState, ExemptionState, GuaranteeState
 from billing.visit_accounts.domain.message import Channel, MessageKind, MessageOutcome
+from billing.visit_accounts.domain.receipt import ReceiptState
 from billing.web.screens.finance.approvals import NAMED
 from billing.web.screens.finance.statements import ROLES
 from billing.web.screens.texts import ScreenLanguage, catalogue
 
+_STATES_OF_VOUCHERS: tuple[type[StrEnum], ...] = (
+    *(InvoiceState, GuaranteeState, ExemptionState, DebtState, DepositState, RequestState),
+    *(RefundState, IntentState, ReceiptState, MatchState),
+)
 _BOOKED_BY_LINES = {ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE}
 
 
@@ -61,6 +70,8 @@ _BOOKED_BY_LINES = {ItemKind.STATEMENT_LINE, ItemKind.SETTLEMENT_LINE}
         ("entry", EntryKind),
         ("role", AccountRole),
         ("voucher", VoucherKind),
+        ("voucher_state", [state for states in _STATES_OF_VOUCHERS for state in states]),
+        ("voucher_state", ("received", "held", "confirmed", "tentative", "refunded", "reversed")),
         ("prices.state", TariffState),
         ("prices.change", ChangeKind),
         ("inbox.outcome", MessageOutcome),
