@@ -17,7 +17,7 @@ from billing.web.api.receipt_blocks import (
     post_receipt_block,
     post_unused_numbers,
 )
-from billing.web.api.receipts import get_receipt, get_receipts, post_reprint, post_void
+from billing.web.api.receipts import get_receipt, get_receipts, post_move, post_reprint, post_void
 from billing.web.api.shifts import (
     get_shift,
     get_shifts,
@@ -52,6 +52,7 @@ CASH_API = (
     api_route("GET", "/receipts/{id}", get_receipt, Right.READ_PAYMENTS),
     api_route("POST", "/receipts/{id}/reprint", post_reprint, Right.COLLECT),
     api_route("POST", "/receipts/{id}/void", post_void, Right.VOID_RECEIPT),
+    api_route("POST", "/receipts/{id}/move", post_move, Right.MOVE_RECEIPT),
     api_route("POST", "/receipt-blocks", post_receipt_block, Right.COLLECT),
     api_route("GET", "/receipt-blocks/{id}", get_receipt_block, Right.READ_PAYMENTS),
     api_route("POST", "/receipt-blocks/{id}/receipts", post_paper_receipt, Right.COLLECT),

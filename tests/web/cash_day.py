@@ -54,6 +54,22 @@ async def spend_cash_day(cashier: httpx.AsyncClient, head: httpx.AsyncClient, si
     await send(head, f"/v1/shifts/{left['id']}/force-close", {"counted": count, "reason": "thu ngân về sớm"})
 
 
+async def move_a_receipt(
+    cashier: httpx.AsyncClient, other: httpx.AsyncClient, head: httpx.AsyncClient, site: Site
+) -> None:
+    """`cashier` takes an advance that belongs in the shift of `other`, and `head` moves its receipt there."""
+    visit = await open_visit(site.context, "LK-CHUYEN")
+    shifts = []
+    for person, name in ((cashier, "Quầy 2"), (other, "Quầy 3")):
+        desk = await send(person, "/v1/desks", {"facility_code": FACILITY_CODE, "name": name})
+        shifts.append((await send(person, "/v1/shifts", {"desk_id": desk["id"], "opening_float": 0}))["id"])
+    advance = {"amount": 20_000, "parts": [{"method": "cash", "amount": 20_000}]}
+    receipt = await send(cashier, f"/v1/visits/{visit.visit_id}/collections", advance)
+    await send(head, f"/v1/receipts/{receipt['id']}/move", {"shift_id": shifts[1], "reason": "lập nhầm quầy"})
+    await send(cashier, f"/v1/shifts/{shifts[0]}/end", {"counted": {}})
+    await send(other, f"/v1/shifts/{shifts[1]}/end", {"counted": {"20000": 1}})
+
+
 async def _receipts(cashier: httpx.AsyncClient, head: httpx.AsyncClient, site: Site, terminal_id: str) -> None:
     visit = await open_visit(site.context, "LK-QUAY")
     request_id = await visit.request(150_200)

@@ -29,7 +29,7 @@ from tests.builders import ACCOUNT_NAME, FACILITY_CODE, visit_document
 from tests.flow import apply_in_batches
 from tests.persons import give_keys
 from tests.web.bill_day import open_shift, spend_bill_day
-from tests.web.cash_day import spend_cash_day
+from tests.web.cash_day import move_a_receipt, spend_cash_day
 from tests.web.clearance_day import clear_orders_and_discharge
 from tests.web.conftest import give_key
 from tests.web.deposit_day import request_deposits
@@ -101,6 +101,7 @@ async def record(site: Site, *keep: Callable[[httpx.Response], Awaitable[None]])
         await _two_persons(clients[0], clients[1], clients[2])
         await _dead_letters(clients[1], clients[2], site, payload)
         await spend_cash_day(clients[0], clients[1], site)
+        await move_a_receipt(clients[1], clients[2], clients[0], site)
         await request_deposits(clients[0], site)
         await clear_orders_and_discharge(clients[1], site)
         await open_shift(clients[0])

@@ -68,6 +68,12 @@ class ReceiptNotMovable(Refused):
     code = "receipt_not_movable"
 
 
+class ReceiptShiftEnded(Refused):
+    """The shift that has the receipt has ended: its cash was counted and its minutes are frozen."""
+
+    code = "receipt_shift_ended"
+
+
 class ReceiptMoneyUsed(Refused):
     """The money of the receipt has moved on: to a final bill, a refund or the patient's credit."""
 

@@ -1,8 +1,9 @@
 """Move a receipt that was issued in the wrong shift to another open shift of the facility.
 
 The receipt keeps its number, its paper and its target. Its cash moves between the drawers, in the books of the day of
-the receipt: D drawer of the new desk · C drawer of the old one. A shift that has ended is counted and frozen, and a
-closed day stays as it is. Source: docs/ux.md, Shift closing; docs/visit-accounts.md, Cash.
+the receipt: D drawer of the new desk · C drawer of the old one. A closed day stays as it is, and a shift that has ended
+is counted and frozen: there the money is returned by a refund and collected again in the right shift.
+Source: docs/ux.md, Shift closing; docs/visit-accounts.md, Cash.
 """
 
 from collections.abc import Sequence
@@ -22,13 +23,14 @@ from billing.ledger.service.posting import post_entry
 from billing.ledger.store.days import read_day
 from billing.organizations.service.approvals import require_second_person
 from billing.payments.service.context import PaymentContext
-from billing.visit_accounts.domain.receipt import Direction, Receipt, ReceiptNotMovable
-from billing.visit_accounts.domain.shift import Drawer, ShiftEvent, ShiftEventKind
+from billing.visit_accounts.domain.receipt import Direction, Receipt, ReceiptNotMovable, ReceiptShiftEnded
+from billing.visit_accounts.domain.shift import Drawer, ShiftEvent, ShiftEventKind, ShiftState
 from billing.visit_accounts.service.cash import lock_drawer
 from billing.visit_accounts.store.receipt_moves import (
     NamedMove,
     ReceiptMove,
     ShiftPlace,
+    has_ended,
     move_to_shift,
     read_facility_of_shift,
     read_moves,
@@ -40,10 +42,11 @@ from billing.visit_accounts.store.shifts import add_event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovableReceipt:
-    """The moves of a receipt so far, and the shifts that it can be moved to now."""
+    """The moves of a receipt so far, and the shifts that it can be moved to now. `is_frozen`: its shift has ended."""
 
     moves: Sequence[NamedMove]
     places: Sequence[ShiftPlace]
+    is_frozen: bool
 
 
 async def find_moves(context: PaymentContext, organization_id: OrganizationId, receipt: Receipt) -> MovableReceipt:
@@ -51,11 +54,13 @@ async def find_moves(context: PaymentContext, organization_id: OrganizationId, r
     async with context.database.transaction(organization_id, read_only=True) as tx:
         moves = await read_moves(tx, receipt.id)
         places: Sequence[ShiftPlace] = ()
-        if receipt.held_in is not None and receipt.direction is Direction.IN and receipt.voided_at is None:
+        is_held = receipt.direction is Direction.IN and receipt.voided_at is None
+        if is_held and receipt.held_in is not None:
             day = await read_day(tx, business_date(receipt.issued_at))
             if day is not None and day.state is DayState.OPEN:
                 places = await read_places(tx, receipt.held_in)
-    return MovableReceipt(moves=moves, places=places)
+        is_frozen = is_held and receipt.held_in is not None and await has_ended(tx, receipt.held_in)
+    return MovableReceipt(moves=moves, places=places, is_frozen=is_frozen)
 
 
 async def move_receipt(
@@ -70,8 +75,8 @@ async def move_receipt(
 ) -> None:
     """Move a receipt to another open shift, by another person than the cashier who has it. Twice is once by `request`.
 
-    Raises NotFound, ReceiptAlreadyVoid, ReceiptNotMovable, ShiftNotOpen, NotEnoughCash, SecondPersonRequired,
-    PersonNeeded, InvalidValue, NoOpenDay, or idempotency errors.
+    Raises NotFound, ReceiptAlreadyVoid, ReceiptNotMovable, ReceiptShiftEnded, ShiftNotOpen, NotEnoughCash,
+    SecondPersonRequired, PersonNeeded, InvalidValue, NoOpenDay, or idempotency errors.
     """
     why = read_reason(reason)
     async with context.database.transaction(organization_id, posting=True) as tx:
@@ -116,7 +121,12 @@ async def _read(tx: Transaction, receipt_id: ReceiptId, *, locked: bool = False)
 
 async def _check(tx: Transaction, receipt: Receipt, old: Drawer, new: Drawer) -> None:
     """Both shifts are open and of one facility, and the day of the receipt is open."""
-    old.shift.require_open()
+    if old.shift.state is not ShiftState.OPEN:
+        assert old.shift.ended_at is not None, "a shift that is not open has ended"
+        raise ReceiptShiftEnded(
+            f"the shift of the receipt was ended at {old.shift.ended_at:%Y-%m-%d %H:%M:%S} UTC and stays as counted; "
+            "return the money by a refund (POST /v1/refunds) and collect it again in the right shift"
+        )
     new.shift.require_open()
     if await read_facility_of_shift(tx, old.shift.id) != await read_facility_of_shift(tx, new.shift.id):
         raise ReceiptNotMovable("the other shift is of another facility", field="shift_id")

@@ -120,3 +120,14 @@ async def read_facility_of_shift(tx: Transaction, shift_id: ShiftId) -> Facility
     """The facility of an existing shift."""
     found: UUID = await tx.fetchval(_FACILITY, tx.organization_id, shift_id)
     return FacilityId(found)
+
+
+_HAS_ENDED = """
+    SELECT state <> 'open' FROM shift WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def has_ended(tx: Transaction, shift_id: ShiftId) -> bool:
+    """Whether an existing shift has ended."""
+    found: bool = await tx.fetchval(_HAS_ENDED, tx.organization_id, shift_id)
+    return found

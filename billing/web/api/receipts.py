@@ -4,6 +4,7 @@ GET  /v1/receipts               ?visit_id, ?shift_id, ?state, ?from, ?to
 GET  /v1/receipts/{id}
 POST /v1/receipts/{id}/reprint
 POST /v1/receipts/{id}/void     {"reason"}
+POST /v1/receipts/{id}/move     {"shift_id", "reason"}
 """
 
 from dataclasses import fields
@@ -15,6 +16,7 @@ from pydantic import Field
 
 from billing.core.ids import ReceiptId, ShiftId, VisitId
 from billing.visit_accounts.domain.receipt import Direction, PartMethod, Purpose, Receipt, ReceiptState
+from billing.visit_accounts.service.receipt_moves import move_receipt
 from billing.visit_accounts.service.receipts import (
     PrintedReceipt,
     find_receipt,
@@ -25,14 +27,21 @@ from billing.visit_accounts.service.receipts import (
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
-from billing.web.request_bodies import Body, read_id, read_model
-from billing.web.responses import json_response
+from billing.web.request_bodies import Body, read_id, read_idempotent, read_model
+from billing.web.responses import created_response, json_response
 from billing.web.schemas import Document, PageDocument, Text
 
 
 class VoidReason(Body):
     """Why a receipt is void."""
 
+    reason: str
+
+
+class ReceiptMove(Body):
+    """The open shift that takes a receipt of the wrong shift, and why."""
+
+    shift_id: str
     reason: str
 
 
@@ -143,6 +152,35 @@ async def post_void(request: web.Request) -> web.Response:
     body = await read_model(request, VoidReason)
     await void_issued_receipt(context, caller.organization_id, receipt_id, reason=body.reason, actor=caller.actor)
     return await _answer(request, receipt_id)
+
+
+@operation(
+    Operation(
+        tag="cash-desk",
+        request=ReceiptMove,
+        responses={HTTPStatus.CREATED: ReceiptDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+        is_creating=True,
+    )
+)
+async def post_move(request: web.Request) -> web.Response:
+    """Move a receipt to another open shift of its facility, with its cash; the cashier who has it cannot.
+
+    Not once its shift has ended: return its money by a refund, then collect it again in the right shift.
+    """
+    context, caller, receipt_id = app_state(request).context, request[CALLER], _receipt_id(request)
+    body, idempotent_request = await read_idempotent(request, ReceiptMove)
+    await move_receipt(
+        context,
+        caller.organization_id,
+        receipt_id,
+        ShiftId(read_id(body.shift_id, field="shift_id")),
+        reason=body.reason,
+        actor=caller.actor,
+        request=idempotent_request,
+    )
+    found = await find_receipt(context, caller.organization_id, receipt_id)
+    return created_response(receipt_document(found), idempotent_request)
 
 
 def _receipt_id(request: web.Request) -> ReceiptId:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
 from billing.core.actor import Actor, ActorKind, Role
@@ -11,7 +12,7 @@ from billing.visit_accounts.service.shifts import NewShift, open_shift
 from tests.flow import assert_books_are_right
 from tests.web.screens.desk_day import ORGANIZATION
 from tests.web.screens.morning import Morning, staffed
-from tests.web.site import UNKNOWN_ID, Site
+from tests.web.site import UNKNOWN_ID, Site, key_of
 from tests.web.staff import add_desk, location, signed_in, text_of
 
 
@@ -99,6 +100,50 @@ async def test_receipt_of_a_closed_day_or_of_an_ended_shift_stays(morning: Morni
     assert "Ca nhận" not in offered
     [row] = await morning.site.as_owner("SELECT count(*) AS moves FROM receipt_move")
     assert row["moves"] == 0
+
+
+async def test_receipt_of_an_ended_shift_leads_to_refund_and_new_collection(morning: Morning) -> None:
+    receipt = await morning.take(50_000, tendered=50_000)
+    address = f"/receipts/{receipt['id']}"
+    async with other_shift(morning.site) as shift_id:
+        source = await morning_shift(morning, shift_id)
+        before = text_of(await morning.head.page(address))
+        await morning.head.post(f"/shift/waiting/{source}/force", n50000="3", forced_reason="thu ngân về sớm")
+        page = await morning.head.page(address)
+        cashiers = text_of(await morning.cashier.page(address))
+        ended = await morning.head.post(f"{address}/move", shift_id=shift_id, move_reason="lập nhầm quầy")
+
+    assert "Ca của phiếu này đã chốt" not in before + cashiers
+    assert "Ca của phiếu này đã chốt" in text_of(page)
+    assert f'href="/desk/visits/{morning.visit.visit_id}/refund"' in page
+    assert "rồi thu lại trong ca đúng" in text_of(ended.text)
+    assert await cash_of(morning.site, shift_id) == 0
+
+
+async def test_receipt_is_moved_over_http_once(morning: Morning) -> None:
+    site, receipt = morning.site, await morning.take(50_000, tendered=50_000)
+    address = f"{site.address}/v1/receipts/{receipt['id']}/move"
+    async with other_shift(site) as shift_id, httpx.AsyncClient() as client:
+        body = {"shift_id": shift_id, "reason": "lập nhầm quầy"}
+        head = await key_of(site, Role.HEAD_CASHIER)
+        cashier = await key_of(site, Role.CASHIER, Role.INTEGRATOR)
+        refused = await client.post(address, json=body, headers={**cashier, "Idempotency-Key": "chuyen-0"})
+        unknown = await client.post(
+            address, json={**body, "shift_id": UNKNOWN_ID}, headers={**head, "Idempotency-Key": "chuyen-9"}
+        )
+        keyless = await client.post(address, json=body, headers=head)
+        same = {**head, "Idempotency-Key": "chuyen-1"}
+        moved, again = [await client.post(address, json=body, headers=same) for _ in range(2)]
+        other = await client.post(address, json={**body, "reason": "khác"}, headers=same)
+        twice = await client.post(address, json=body, headers={**head, "Idempotency-Key": "chuyen-2"})
+        cash = await cash_of(site, shift_id)
+
+    assert [one.status_code for one in (refused, unknown, keyless)] == [403, 404, 400]
+    assert (moved.status_code, moved.json()["moved_to"]) == (201, shift_id)
+    assert again.json() == moved.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (other.status_code, twice.json()["code"], cash) == (422, "receipt_not_movable", 50_000)
+    await assert_books_are_right(site.context.database)
 
 
 async def test_cashier_moves_no_receipt_and_nobody_to_the_same_or_an_unknown_shift(morning: Morning) -> None:

@@ -149,6 +149,7 @@ async def _page(
         moves=shifts.moves,
         places=shifts.places if session.caller.has(Right.MOVE_RECEIPT) else (),
         is_moved="moved" in request.query,
+        is_frozen=shifts.is_frozen and session.caller.has(Right.MOVE_RECEIPT),
     )
 
 
