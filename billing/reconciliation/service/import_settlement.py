@@ -5,10 +5,9 @@ Statements of banks: `import_statement.py`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from datetime import date
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
@@ -38,6 +37,7 @@ from billing.reconciliation.store.settlements import (
     read_payout_numbers,
     set_paid_out,
     set_payout_numbers,
+    state_payout_days,
 )
 from providers.contract import SettlementFiles, SettlementUnreadable
 
@@ -186,7 +186,7 @@ class _Import:
                     numbers = await read_payout_numbers(tx, self.account.id, read.paid_out_days)
                     if numbers:
                         await set_payout_numbers(tx, self.new.id, numbers)
-                    dated = 0 if new_lines == read.line_count else await self._set_paid_out(tx, spool, numbers)
+                    dated = 0 if new_lines == read.line_count else await set_paid_out(tx, self.new.id, numbers)
                     days = [(self.context.ids.new(), day, numbers.get(day, 1)) for day in read.paid_out_days]
                     payouts = await add_payouts(tx, self.account.id, days)
         except (InvalidValue, Refused) as refusal:
@@ -208,7 +208,7 @@ class _Import:
         )
 
     async def _stage(self, spool: SettlementSpool, read: SpooledSettlement) -> int:
-        """Store the lines; returns how many no earlier report stated."""
+        """Store the lines, and the payout days of lines of earlier reports; returns how many lines are new."""
         new_lines = stored = 0
         chunks = spool.chunks()
         chunk = await asyncio.to_thread(next, chunks, _NONE)
@@ -219,6 +219,8 @@ class _Import:
                 async with self._transaction() as tx:
                     ids = self.ids.several(len(chunk))
                     new = await add_settlement_lines(tx, self.new.id, self.account.id, ids, chunk)
+                    if new < len(chunk):
+                        await state_payout_days(tx, self.new.id, self.account.id, chunk)
                     await count_chunk(tx, self.new.id, lines=len(chunk), new_lines=new, profile=self.account.name)
             finally:
                 await asyncio.wait({following})
@@ -228,19 +230,6 @@ class _Import:
                 self.on_progress(stored, read.line_count)
             chunk = following.result()
         return new_lines
-
-    async def _set_paid_out(self, tx: Transaction, spool: SettlementSpool, numbers: Mapping[date, int]) -> int:
-        """Set the payout days that this report states for lines of earlier reports; returns how many."""
-        dated = 0
-        chunks = spool.chunks()
-        while chunk := await asyncio.to_thread(next, chunks, _NONE):
-            days = [
-                (line.key, line.paid_out_on, numbers.get(line.paid_out_on, 1))
-                for line in chunk
-                if line.paid_out_on is not None
-            ]
-            dated += await set_paid_out(tx, self.account.id, days)
-        return dated
 
     def _transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self.context.database.transaction(self.account.organization_id)

@@ -150,6 +150,8 @@ _ENDED_WITH_ROWS = """
     SELECT id FROM reconciliation_import AS import
     WHERE organization_id = $1 AND state IN ('refused', 'discarded') AND (
         EXISTS (SELECT FROM repeated_line AS line WHERE line.organization_id = $1 AND line.import_id = import.id)
+        OR EXISTS (SELECT FROM stated_payout_day AS stated
+            WHERE stated.organization_id = $1 AND stated.import_id = import.id)
         OR EXISTS (SELECT FROM statement_line AS line WHERE line.organization_id = $1 AND line.import_id = import.id)
         OR EXISTS (SELECT FROM bank_statement AS statement
             WHERE statement.organization_id = $1 AND statement.import_id = import.id)
@@ -166,6 +168,11 @@ async def find_ended_with_rows(tx: Transaction) -> list[ImportId]:
 _DELETE_REPEATED = """
     DELETE FROM repeated_line WHERE organization_id = $1 AND (import_id, position, line_id) IN (
         SELECT import_id, position, line_id FROM repeated_line WHERE organization_id = $1 AND import_id = $2 LIMIT $3)
+"""
+
+_DELETE_STATED_DAYS = """
+    DELETE FROM stated_payout_day WHERE organization_id = $1 AND (import_id, line_id) IN (
+        SELECT import_id, line_id FROM stated_payout_day WHERE organization_id = $1 AND import_id = $2 LIMIT $3)
 """
 
 _DELETE_LINES = """
@@ -189,7 +196,7 @@ _DELETE_SETTLEMENT_LINES = """
 
 async def delete_rows(tx: Transaction, import_id: UUID, *, at_most: int) -> int:
     """Delete rows of a refused or discarded import; returns how many, 0 once none is left."""
-    for statement in (_DELETE_REPEATED, _DELETE_LINES, _DELETE_SETTLEMENT_LINES):
+    for statement in (_DELETE_REPEATED, _DELETE_LINES, _DELETE_STATED_DAYS, _DELETE_SETTLEMENT_LINES):
         deleted = _count(await tx.execute(statement, tx.organization_id, import_id, at_most))
         if deleted:
             return deleted

@@ -82,17 +82,42 @@ async def set_payout_numbers(tx: Transaction, import_id: ImportId, numbers: Mapp
     await tx.execute(_SET_NUMBERS, tx.organization_id, import_id, list(numbers), list(numbers.values()))
 
 
-_SET_PAID_OUT = """
-    UPDATE settlement_line AS line SET paid_out_on = given.paid_out_on, payout_number = given.number
-    FROM unnest($3::uuid[], $4::date[], $5::int[]) AS given (key, paid_out_on, number)
-    WHERE line.organization_id = $1 AND line.provider_account_id = $2 AND line.key = given.key
-        AND line.paid_out_on IS NULL
+# A line of this import has the day that the report states; a line of an earlier one that has a day keeps it.
+_STATE_PAYOUT_DAYS = """
+    INSERT INTO stated_payout_day (organization_id, import_id, line_id, paid_out_on)
+    SELECT $1, $2, line.id, given.paid_out_on
+    FROM unnest($4::uuid[], $5::date[]) AS given (key, paid_out_on)
+    JOIN settlement_line AS line ON line.organization_id = $1 AND line.provider_account_id = $3
+        AND line.key = given.key
+    WHERE given.paid_out_on IS NOT NULL AND line.paid_out_on IS NULL AND line.import_id <> $2
 """
 
 
-async def set_paid_out(tx: Transaction, account_id: ProviderAccountId, days: Sequence[tuple[str, date, int]]) -> int:
-    """Set the payout, a day and its number, of stored lines that had none, by their keys; returns how many."""
-    tag = await tx.execute(_SET_PAID_OUT, tx.organization_id, account_id, *columns(days, 3))
+async def state_payout_days(
+    tx: Transaction, import_id: ImportId, account_id: ProviderAccountId, lines: Sequence[KeyedSettlementLine]
+) -> None:
+    """Stage the payout days that a report states for lines of earlier reports which have none."""
+    days = [(line.key, line.paid_out_on) for line in lines]
+    await tx.execute(_STATE_PAYOUT_DAYS, tx.organization_id, import_id, account_id, *columns(days, 2))
+
+
+_SET_PAID_OUT = """
+    UPDATE settlement_line AS line
+    SET paid_out_on = stated.paid_out_on, payout_number = coalesce(further.number, 1)
+    FROM stated_payout_day AS stated
+    LEFT JOIN unnest($3::date[], $4::int[]) AS further (paid_out_on, number)
+        ON further.paid_out_on = stated.paid_out_on
+    WHERE stated.organization_id = $1 AND stated.import_id = $2 AND line.organization_id = $1
+        AND line.id = stated.line_id AND line.paid_out_on IS NULL
+"""
+
+
+async def set_paid_out(tx: Transaction, import_id: ImportId, numbers: Mapping[date, int]) -> int:
+    """Set the payout, a day and its number, of the lines whose day the import has staged; returns how many.
+
+    `numbers` has the days whose lines go to a further payout.
+    """
+    tag = await tx.execute(_SET_PAID_OUT, tx.organization_id, import_id, list(numbers), list(numbers.values()))
     return int(tag.rpartition(" ")[2])
 
 
