@@ -26,6 +26,7 @@ _DIGIT = re.compile(r"[1-9]")
 # item is on the account of the payment, or of the first event of an outflow.
 # `rank`: an equal code first, then the nearest day. The window is a day before the item, for two sides of midnight.
 _CANDIDATES = """
+    -- The items of each line.
     SELECT DISTINCT ON (incoming.line_id, fitting.item_kind, fitting.item_id) incoming.line_id, fitting.item_kind,
         fitting.item_id, fitting.expected, fitting.clearing_subject,
         (CASE WHEN fitting.codes && incoming.codes THEN 0 ELSE 100 END) + abs(incoming.booked_on - fitting.day) AS rank,

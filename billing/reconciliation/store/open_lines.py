@@ -142,6 +142,7 @@ async def read_further_open_lines(tx: Transaction, line: OpenLine, *, at_most: i
 # Every line that has a reference of the given lines competes with them, also outside of their import.
 # LATERAL and the comparison as text: see `line_matches.py`.
 _RIVALS = """
+    -- The open lines of each reference.
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
     FROM (SELECT DISTINCT bank_account_id, reference FROM unnest($2::uuid[], $3::text[])
