@@ -106,10 +106,12 @@ SHOTS = (
     Shot(name="cashier-several", role=Role.CASHIER, path=_of("unpaid", "?method=mixed")),
     Shot(name="cashier-refused", role=Role.CASHIER, path=_of("unpaid"), act=_wrong_cash),
     Shot(name="cashier-waiting", role=Role.CASHIER, path=_of("waiting")),
+    Shot(name="customer-display", role=Role.CASHIER, path=lambda desk: desk.display),
     Shot(name="cashier-short", role=Role.CASHIER, path=_of("short")),
     Shot(name="cashier-over", role=Role.CASHIER, path=_of("over")),
     Shot(name="cashier-part", role=Role.CASHIER, path=_of("part")),
     Shot(name="cashier-paid", role=Role.CASHIER, path=_of("paid")),
+    Shot(name="customer-display-paid", role=Role.CASHIER, path=lambda desk: desk.display),
     Shot(name="cashier-again", role=Role.CASHIER, path=_of("again")),
     Shot(name="cashier-deposit", role=Role.CASHIER, path=_of("deposit", "/deposit")),
     Shot(name="cashier-covered", role=Role.CASHIER, path=_of("covered", "?chosen=1&line=L1&line=L2")),
@@ -121,5 +123,4 @@ SHOTS = (
     Shot(name="cashier-keys-refused", role=Role.CASHIER, path="/desk/keys", act=_same_letter),
     Shot(name="cashier-wide", role=Role.CASHIER, path=_of("unpaid"), size=BOARD),
     Shot(name="cashier-narrow", role=Role.CASHIER, path=_of("unpaid"), size=(400, 800)),
-    Shot(name="customer-display-paid", role=Role.CASHIER, path=lambda desk: desk.display),
 )
