@@ -37,6 +37,10 @@ def sandbox_settings(*, query_url: str = "") -> SandboxSettings:
     )
 
 
+_KEY_HOLDER = "Phần mềm HIS"
+"""The journal of the demonstration names it: what the hospital's software sends is the act of no cashier."""
+
+
 async def set_up_hospital(
     owner_url: str,
     settings: SandboxSettings,
@@ -70,7 +74,7 @@ async def set_up_hospital(
             settings=settings.model_dump(mode="json", exclude={"secret"}, exclude_defaults=True),
             secret_name="sandbox",  # noqa: S106 - a name, not a secret
         )
-        return await setup.add_key(HOSPITAL, person_name="Thu ngân", roles=roles, expires_at=utc_now() + key_life)
+        return await setup.add_key(HOSPITAL, person_name=_KEY_HOLDER, roles=roles, expires_at=utc_now() + key_life)
     finally:
         await database.close()
 

@@ -12,10 +12,10 @@ from billing.reconciliation.service.day_overview import LINES_AT_ONCE
 from tests.browser.stage import Shot, Stage
 from tests.builders import service_line, visit_document
 from tests.reconciliation.statement_file import Line, statement_csv
-from tests.web.import_day import BYTES
+from tests.web.import_day import BYTES, REPORT
 from tests.web.screens.desk_day import DeskDay
 from tests.web.screens.finance_day import open_finance_day
-from tests.web.screens.test_repriced import draft
+from tests.web.screens.test_repriced import LIST, draft
 from tests.web.site import Site
 from tests.web.staff import Staff
 
@@ -98,6 +98,23 @@ async def _preview_unknown(page: Page) -> None:
     content = f"Tài khoản;0110000001\n{_UNKNOWN}02/11/2026;FT1;;50.000;150.000;NOP TIEN\n"
     await _preview(page, content.encode())
     await page.wait_for_selector("#map_booked_on")
+
+
+async def _preview_report(page: Page) -> None:
+    await _preview(page, REPORT.encode())
+    await page.wait_for_selector("#preview table")
+
+
+async def _preview_prices(page: Page) -> None:
+    await page.fill("#valid_from", "01/01/2027")
+    await _preview(page, LIST)
+    await page.wait_for_selector("#preview table")
+
+
+async def _faulty_prices(page: Page) -> None:
+    await page.fill("#valid_from", "01/01/2027")
+    await _preview(page, "mã dịch vụ;tên;giá BHYT\nS1;Khám;-5\nS2;Siêu âm;1.234\nS2;Siêu âm;9000\n".encode())
+    await page.wait_for_selector("#preview table")
 
 
 async def _join(page: Page) -> None:
@@ -186,6 +203,9 @@ SHOTS = (
     _page("statement-new", "/finance/statements/new"),
     Shot(name="finance-statement-preview", role=Role.FINANCE, path="/finance/statements/new", act=_preview_lines),
     Shot(name="finance-statement-unknown", role=Role.FINANCE, path="/finance/statements/new", act=_preview_unknown),
+    Shot(name="finance-settlement", role=Role.FINANCE, path="/finance/settlements/new", act=_preview_report),
+    Shot(name="finance-prices-preview", role=Role.FINANCE, path="/finance/prices/new", act=_preview_prices),
+    Shot(name="finance-prices-faulty", role=Role.FINANCE, path="/finance/prices/new", act=_faulty_prices),
     _page("days", "/finance/days"),
     _page("days-never-opened", "/finance/days?day=2026-01-05"),
     _page("reports", "/finance/reports"),

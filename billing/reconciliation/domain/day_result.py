@@ -118,6 +118,11 @@ class AccountDay:
         return Dong(self.statement_closing - self.ledger_balance - listed)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether the residual states anything: a bank account without a statement is compared with nothing."""
+        return self.kind is not AccountKind.BANK_ACCOUNT or self.statement_closing is not None
+
+    @property
     def result(self) -> DayResult:
         """The result of the account, without what keeps the whole day incomplete."""
         if self.blockers:

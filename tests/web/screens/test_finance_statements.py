@@ -75,6 +75,19 @@ async def test_balance_from_before_the_books_is_named_apart_from_what_is_unexpla
     assert "Phần không giải thích được 0 đ" in bridge
 
 
+async def test_day_without_a_statement_claims_no_difference_of_zero(site: Site, clerk: Staff) -> None:
+    paid = await site.open_intent()
+    await site.bank().pay(paid["instruction"]["qr_payload"], Behaviour.EXACT)
+    day = business_date(site.context.clock())
+
+    compared = text_of(await clerk.page("/finance/reconciliation"))
+    result = text_of(await clerk.page(f"/finance/days?day={day.isoformat()}"))
+
+    assert "Ngân hàng − Sổ — chưa có sao kê để so" in compared
+    assert "Phần không giải thích được — " in result
+    assert f"cho ngày {day:%d/%m/%Y}" in result
+
+
 async def test_unknown_columns_are_named_by_a_person(site: Site, clerk: Staff) -> None:
     day = business_date(site.context.clock())
     rows = f"{day:%d/%m/%Y};FT1;;50.000;150.000;NOP TIEN\n{day:%d/%m/%Y};FT2;20.000;;130.000;HOAN TIEN\n"

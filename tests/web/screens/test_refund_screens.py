@@ -96,6 +96,8 @@ async def test_balances_of_wards_offer_only_what_the_role_may_open(visit: LiveVi
     assert f"/finance/visits/{visit.id}/documents" in of_finance
     assert f"/finance/visits/{visit.id}/documents" not in of_head
     assert f'href="/desk/visits/{visit.id}/discharge"' in of_head
+    assert "Điều kiện ra viện" in of_head
+    assert "Tất toán…" not in of_head
     assert await head.page(f"/desk/visits/{visit.id}/discharge")
 
 

@@ -70,6 +70,13 @@ class ShownDay:
         return self.results.accounts
 
     @property
+    def residual(self) -> int | None:
+        """What no item explains, of all accounts; None where a bank account has no statement to compare."""
+        if not all(each.is_compared for each in self.accounts):
+            return None
+        return sum(each.residual for each in self.accounts)
+
+    @property
     def may_close(self) -> bool:
         """Whether nothing that the page knows of keeps the day open."""
         return self.state is DayState.OPEN and not self.results.reasons and not self.without_owner
@@ -118,6 +125,7 @@ async def _page(
     return render(
         request,
         "finance/days.html",
+        day_text=_day_text,
         status=status,
         day=day,
         days=(day - timedelta(days=1), day + timedelta(days=1)),
@@ -158,3 +166,11 @@ async def _first_open(request: web.Request) -> date:
 
 def _day(request: web.Request) -> date:
     return read_day(request.match_info["day"], field="day")
+
+
+def _day_text(text: str) -> str:
+    """A day of a blocker as people read it; another text as it is."""
+    try:
+        return f"{date.fromisoformat(text):%d/%m/%Y}"
+    except ValueError:
+        return text

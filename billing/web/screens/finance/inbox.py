@@ -99,6 +99,7 @@ async def get_wards(request: web.Request) -> web.Response:
         accounts=shown,
         may_read_documents=caller.facility_codes is None and caller.has(Right.READ_BOOKS),
         may_discharge=caller.has(Right.READ_CLEARANCE),
+        may_bill=caller.has(Right.BILL_VISIT),
         facility=facility or "",
         department=given.get("department", ""),
         next_query=query_of(kept, after=shown[-1].id) if len(found) > _PAGE_SIZE else None,

@@ -45,7 +45,7 @@ _REASONS = (
     ("made a day", "code_day"),
     ("shows an error", "cell_error"),
     ("another encoding", "encoding"),
-    ("not below 0", "negative"),
+    ("below 0", "negative"),
     ("a day is no price", "price_day"),
     ("price begins after the list", "later"),
     ("a day is written", "day"),
