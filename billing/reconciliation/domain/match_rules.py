@@ -7,7 +7,7 @@ candidate is as good. Nothing is guessed; the lines that remain are open. Source
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, time
+from datetime import date, time, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +22,9 @@ CUT_OFF = time(23, 0)
 
 CHUNK = 5_000
 """Statement lines that one transaction matches."""
+
+JOINED_WITHIN = timedelta(days=10)
+"""How far apart the days of joined lines may be: a transfer that the bank splits over a weekend or a long holiday."""
 
 
 class ItemKind(StrEnum):

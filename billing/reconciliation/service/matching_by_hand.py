@@ -1,7 +1,8 @@
 """A step: a statement line matched by a person with items of the ledger, with its sweep.
 
-Several lines of one day and account may be joined: they are swept together. `decide_matches.py` matches by hand; a
-decision on an exception may name the items too (`decide_lines.py`). Source: docs/reconciliation.md, Matching.
+Several lines of one account may be joined: they are swept together on the last of their days. `decide_matches.py`
+matches by hand; a decision on an exception may name the items too (`decide_lines.py`). Source: docs/reconciliation.md,
+Matching.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,14 @@ from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.ledger.service.audit import note
 from billing.payments.service.context import PaymentContext
-from billing.reconciliation.domain.match_rules import AmountsDiffer, ItemKind, MatchRule, MatchState, OpenLine
+from billing.reconciliation.domain.match_rules import (
+    JOINED_WITHIN,
+    AmountsDiffer,
+    ItemKind,
+    MatchRule,
+    MatchState,
+    OpenLine,
+)
 from billing.reconciliation.domain.sweep import Sweep
 from billing.reconciliation.service.matching import MatchChanged, complete_transfer, current_rules
 from billing.reconciliation.service.sweeping import post_sweeps
@@ -138,15 +146,18 @@ async def _take_reports(tx: Transaction, items: Sequence[tuple[ItemKind, UUID]],
 
 
 def _join(line: OpenLine, others: Sequence[OpenLine]) -> OpenLine:
-    """The lines as one with their sum: they are of one account, day and direction. Raises InvalidValue."""
+    """The lines as one with their sum on the last of their days. Raises InvalidValue.
+
+    Until that day the earlier lines are in the balance of the bank alone, and the item is in clearing: the results of
+    their days list them as posted later.
+    """
     for each in others:
-        if (each.bank_account_id, each.booked_on, each.amount > 0) != (
-            line.bank_account_id,
-            line.booked_on,
-            line.amount > 0,
-        ):
-            raise InvalidValue("joined lines are of one bank account, one day and one direction", field="line")
-    return line._replace(amount=line.amount + sum(each.amount for each in others))
+        if (each.bank_account_id, each.amount > 0) != (line.bank_account_id, line.amount > 0):
+            raise InvalidValue("joined lines are of one bank account and one direction", field="line")
+    days = [line.booked_on, *(each.booked_on for each in others)]
+    if max(days) - min(days) > JOINED_WITHIN:
+        raise InvalidValue(f"joined lines are at most {JOINED_WITHIN.days} days apart", field="line")
+    return line._replace(booked_on=max(days), amount=line.amount + sum(each.amount for each in others))
 
 
 def _sweep(line: OpenLine, items: Sequence[BankItem]) -> Sweep:

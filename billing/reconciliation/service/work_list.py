@@ -17,7 +17,7 @@ from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.payments.domain.exception import ExceptionState
 from billing.reconciliation.domain.listing import TooManyRows
-from billing.reconciliation.domain.match_rules import OpenLine
+from billing.reconciliation.domain.match_rules import JOINED_WITHIN, OpenLine
 from billing.reconciliation.domain.proposals import Proposal, ProposedItem, rank_proposals
 from billing.reconciliation.domain.target_proposals import NamedTarget, ReceivedMoney, TargetProposal
 from billing.reconciliation.domain.work_list import ReasonCount, WorkFilter, WorkRow
@@ -37,7 +37,7 @@ class ProposedRow:
     """A row with its proposals, the best first: items of the ledger that its line may be, and codes it may be for.
 
     `nearby` are further items of the days near the line, for a line that is several of them, and `further_lines` open
-    lines of its day that may be joined with it; of a single row only.
+    lines of the days near it that may be joined with it; of a single row only.
     """
 
     row: WorkRow
@@ -144,7 +144,7 @@ async def _with_nearby(tx: Transaction, proposed: ProposedRow) -> ProposedRow:
     return replace(
         proposed,
         nearby=[each for each in items if each.item_id not in known][:_NEARBY_SHOWN],
-        further_lines=await read_further_open_lines(tx, lines[0], at_most=_NEARBY_SHOWN),
+        further_lines=await read_further_open_lines(tx, lines[0], within=JOINED_WITHIN, at_most=_NEARBY_SHOWN),
     )
 
 

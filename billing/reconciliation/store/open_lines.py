@@ -1,7 +1,7 @@
 """Statement lines without a live match: read in chunks by import, or by what they have in common."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -119,22 +119,32 @@ async def read_open_lines_of_ids(tx: Transaction, line_ids: Sequence[UUID]) -> l
     return read_rows(OpenLine, await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids)))
 
 
-_OPEN_OF_DAY = """
+_OPEN_NEAR = """
     SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
         line.virtual_account, line.codes, line.is_tentative
     FROM active_statement_line AS line
-    WHERE line.organization_id = $1 AND line.bank_account_id = $2 AND line.booked_on = $3
+    WHERE line.organization_id = $1 AND line.bank_account_id = $2
+        AND line.booked_on BETWEEN $3::date - $7::int AND $3::date + $7::int
         AND sign(line.amount) = sign($4::bigint) AND line.id <> $5 AND line.kind = 'movement' AND NOT line.is_tentative
         AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
             AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
-    ORDER BY line.id LIMIT $6
+    ORDER BY abs(line.booked_on - $3::date), line.id LIMIT $6
 """
 
 
-async def read_further_open_lines(tx: Transaction, line: OpenLine, *, at_most: int) -> list[OpenLine]:
-    """Further open lines of the account, day and direction of a line."""
+async def read_further_open_lines(
+    tx: Transaction, line: OpenLine, *, within: timedelta, at_most: int
+) -> list[OpenLine]:
+    """Further open lines of the account and direction of a line, those of its day first."""
     rows = await tx.fetch(
-        _OPEN_OF_DAY, tx.organization_id, line.bank_account_id, line.booked_on, line.amount, line.id, at_most
+        _OPEN_NEAR,
+        tx.organization_id,
+        line.bank_account_id,
+        line.booked_on,
+        line.amount,
+        line.id,
+        at_most,
+        within.days,
     )
     return read_rows(OpenLine, rows)
 

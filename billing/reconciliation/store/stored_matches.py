@@ -17,7 +17,8 @@ from billing.reconciliation.domain.match_rules import PERSONS_RULES, Candidate, 
 class StoredMatch:
     """A match as stored. `booked_on` and `bank_account_id` are those of its statement line, None without one.
 
-    Of several lines, which are of one day and account, `line_id` is the first and `line_amount` the sum.
+    Of several lines, which are of one account, `line_id` is the first, `booked_on` the last day and `line_amount` the
+    sum.
     `is_on_closed_day`: the day of its entry is closed.
     """
 
@@ -53,12 +54,12 @@ _READ = """
         coalesce(day.state = 'closed', false) AS is_on_closed_day
     FROM match
     LEFT JOIN LATERAL (
-        SELECT (array_agg(line.id ORDER BY line.id))[1] AS line_id, line.bank_account_id, line.booked_on,
-            sum(line.amount)::bigint AS line_amount
+        SELECT (array_agg(line.id ORDER BY line.id))[1] AS line_id, line.bank_account_id,
+            max(line.booked_on) AS booked_on, sum(line.amount)::bigint AS line_amount
         FROM match_item AS own
         JOIN statement_line AS line ON line.organization_id = $1 AND line.id = own.item_id
         WHERE own.organization_id = $1 AND own.match_id = match.id AND own.item_kind = 'statement_line'
-        GROUP BY line.bank_account_id, line.booked_on
+        GROUP BY line.bank_account_id
     ) AS line ON true
     LEFT JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = match.entry_id
     LEFT JOIN business_day AS day ON day.organization_id = $1 AND day.day = entry.accounting_date
