@@ -1,15 +1,17 @@
 """A manual confirmation (xác nhận thủ công đã báo có): a head cashier states that a transfer has arrived.
 
-It releases the lines of a deposit request before a notice or a statement shows the transfer. It is no payment. Source:
-docs/ux.md, Manual confirmation.
+It releases the lines of a deposit request, or what an advance is enough for, before a notice or a statement shows the
+transfer; of an invoice it only states that the money is on its way. It is no payment. Source: docs/ux.md, Manual
+confirmation.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from billing.core.errors import InvalidValue, Refused
-from billing.core.ids import DepositRequestId
+from billing.core.ids import DepositRequestId, InvoiceId
 from billing.core.money import Dong
 from billing.reconciliation.domain.money_search import compact
 
@@ -23,7 +25,7 @@ class ConfirmedAlready(Refused):
 
 
 class NothingToConfirm(Refused):
-    """The visit has no open request for orders, which a confirmation could release."""
+    """The visit has no such request or invoice that still waits for money."""
 
     code = "nothing_to_confirm"
 
@@ -40,12 +42,21 @@ class ConfirmationOffline(Refused):
     code = "confirmation_offline"
 
 
+class TargetKind(StrEnum):
+    """What a confirmed transfer pays."""
+
+    ORDER_LINES = "order_lines"
+    ADVANCE = "advance"
+    INVOICE = "invoice"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualConfirmation:
-    """A confirmation that stands, in đồng, with the name of its person."""
+    """A confirmation that stands, in đồng, with the name of its person; for a request or an invoice."""
 
     id: UUID
-    deposit_request_id: DepositRequestId
+    deposit_request_id: DepositRequestId | None
+    invoice_id: InvoiceId | None
     exception_id: UUID
     amount: Dong
     person: str
@@ -53,10 +64,16 @@ class ManualConfirmation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmableRequest:
-    """An open request that names orders; `remaining` is not paid. `confirmation` is the one that stands, if any."""
+class ConfirmableTarget:
+    """An open request or an issued invoice, in đồng. `remaining` is not paid: what has arrived is confirmed by no one.
 
-    id: DepositRequestId
+    `number` is that of an invoice. `confirmation` is the one that stands, if any.
+    """
+
+    id: UUID
+    kind: TargetKind
+    number: str
+    received: Dong
     remaining: Dong
     confirms_offline: bool
     confirmation: ManualConfirmation | None = None

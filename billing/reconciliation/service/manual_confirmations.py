@@ -1,7 +1,8 @@
 """Confirm a transfer manually, and end confirmations whose money has come or that finance has decided.
 
 A confirmation releases the lines of its request under the name of a head cashier and opens an exception. It books
-nothing: the notice or the statement line does, and closes the exception. Source: docs/ux.md, Manual confirmation.
+nothing: the notice or the statement line does, and closes the exception. It is for what is not paid: where a part has
+arrived, for the rest, and never for a transfer that has arrived. Source: docs/ux.md, Manual confirmation.
 """
 
 from collections.abc import Sequence
@@ -12,19 +13,23 @@ from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
-from billing.core.ids import DepositRequestId, OrganizationId, VisitId
+from billing.core.ids import DepositRequestId, InvoiceId, OrganizationId, VisitId
 from billing.core.reasons import read_reason
+from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.db.rounds import run_each
+from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.service.audit import note
 from billing.payments.domain.exception import ExceptionReason, ExceptionState, policy_of
 from billing.payments.service.context import PaymentContext
+from billing.payments.store.deposits import lock_deposit_of_visit, lock_requests
 from billing.reconciliation.domain.manual_confirmation import (
-    ConfirmableRequest,
+    ConfirmableTarget,
     ConfirmationOffline,
     ConfirmedAlready,
     ManualConfirmation,
     NothingToConfirm,
+    TargetKind,
     TransferHasArrived,
     read_reference,
 )
@@ -37,13 +42,13 @@ from billing.reconciliation.store.manual_confirmations import (
     end_confirmation,
     find_confirmations_to_end,
     is_confirmed,
-    is_request_open,
     read_arrived_references,
     read_confirmable,
     read_standing,
     read_subjects,
+    read_target_state,
 )
-from billing.visit_accounts.service.account_writes import lock_open_account
+from billing.visit_accounts.domain.account import require_account
 from billing.visit_accounts.service.clearing import update_clearance
 from billing.visit_accounts.store.accounts import lock_account
 from billing.visit_accounts.store.charges import lock_charges
@@ -56,12 +61,12 @@ _ARRIVED_WITHIN = timedelta(days=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConfirmation:
-    """What a head cashier states: the transfer of a bank reference is for this request, with the reason.
+    """What a head cashier states: the transfer of a bank reference is for this request or invoice, with the reason.
 
     `is_offline`: the service does not reach the providers now.
     """
 
-    request_id: DepositRequestId
+    target_id: UUID
     bank_reference: str
     reason: str
     is_offline: bool = False
@@ -69,8 +74,8 @@ class NewConfirmation:
 
 async def list_confirmable(
     context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId
-) -> Sequence[ConfirmableRequest]:
-    """The requests of a visit that a transfer may be confirmed for, the newest first."""
+) -> Sequence[ConfirmableTarget]:
+    """The requests and invoices of a visit that a transfer may be confirmed for, the newest first."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
         return await read_confirmable(tx, visit_id)
 
@@ -92,10 +97,10 @@ async def confirm_manually(
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> UUID:
-    """Release the lines of a request under the name of the actor; returns the id of the exception.
+    """Release what a transfer pays, under the name of the actor; returns the id of the exception.
 
-    Raises NothingToConfirm, ConfirmedAlready, TransferHasArrived, ConfirmationOffline, VisitClosed, NotFound,
-    InvalidValue, PersonNeeded, or idempotency errors.
+    It is for the amount that is not paid. Raises NothingToConfirm, ConfirmedAlready, TransferHasArrived,
+    ConfirmationOffline, NotFound, InvalidValue, PersonNeeded, or idempotency errors.
     """
     person = require_person(actor)
     reason, reference = read_reason(new.reason), read_reference(new.bank_reference)
@@ -103,22 +108,23 @@ async def confirm_manually(
         earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return earlier.subjects[0]
-        account = await lock_open_account(tx, visit_id)
+        account = require_account(await lock_account(tx, visit_id))
         await lock_charges(tx, visit_id)
+        found = await _lock_target(tx, visit_id, new.target_id)
         now = context.clock()
-        found = next((one for one in await read_confirmable(tx, visit_id) if one.id == new.request_id), None)
         if found is None:
-            raise NothingToConfirm("this request is paid, withdrawn, or names no order; open the visit again")
+            raise NothingToConfirm("this request or invoice is paid or withdrawn; open the visit again")
         if new.is_offline and not found.confirms_offline:
             raise ConfirmationOffline("no provider is reached now, and the facility allows no confirmation then")
         if found.confirmation is not None or await is_confirmed(tx, reference):
-            raise ConfirmedAlready("this request or this transfer was confirmed before", field="reference")
-        arrived = await read_arrived_references(tx, amount=found.remaining, since=now - _ARRIVED_WITHIN)
-        if any(compact(each) == reference for each in arrived):
+            raise ConfirmedAlready("this request, invoice or transfer was confirmed before", field="reference")
+        if any(compact(each) == reference for each in await read_arrived_references(tx, since=now - _ARRIVED_WITHIN)):
             raise TransferHasArrived("this transfer has arrived; find it and assign it", field="reference")
+        is_invoice = found.kind is TargetKind.INVOICE
         stated = ManualConfirmation(
             id=context.ids.new(),
-            deposit_request_id=found.id,
+            deposit_request_id=None if is_invoice else DepositRequestId(found.id),
+            invoice_id=InvoiceId(found.id) if is_invoice else None,
             exception_id=context.ids.new(),
             amount=found.remaining,
             person="",
@@ -130,7 +136,8 @@ async def confirm_manually(
             raise ConfirmedAlready("this transfer was confirmed meanwhile, for another visit", field="reference")
         comment = f"{account.ma_lk} · {reference}: {reason}"
         await add_comment(tx, context.ids.new(), stated.exception_id, comment, by=person, at=now)
-        await update_clearance(tx, context, visit_id)
+        if not is_invoice:
+            await update_clearance(tx, context, visit_id)
         await note(tx, context, actor, "transfer_confirmed_manually", ("visit", visit_id))
         await save_result(tx, request, [stated.exception_id], now=now)
     context.publish_change(organization_id)
@@ -138,25 +145,45 @@ async def confirm_manually(
 
 
 async def end_confirmations_once(context: PaymentContext, organization_id: OrganizationId) -> int:
-    """End confirmations whose request was paid or withdrawn, or whose exception was closed; returns their number.
+    """End confirmations that are paid or withdrawn, whose exception was closed, or whose transfer came; their number.
 
-    Raises the first failure, after the others are ended.
+    A transfer that came with less than is owed ends the release, and leaves the exception to a person. Raises the first
+    failure, after the others are ended.
     """
     async with context.database.transaction(organization_id, read_only=True) as tx:
         ended = await find_confirmations_to_end(tx, at_most=ENDED_MAX)
     return await run_each("confirmation", ended, partial(_end, context, organization_id))
 
 
+async def _lock_target(tx: Transaction, visit_id: VisitId, target_id: UUID) -> ConfirmableTarget | None:
+    """Lock what is confirmed, so that a callback has been counted or comes after; None where nothing is owed."""
+    named = next((one for one in await read_confirmable(tx, visit_id) if one.id == target_id), None)
+    if named is None:
+        return None
+    if named.kind is TargetKind.INVOICE:
+        await lock_invoices(tx, [InvoiceId(target_id)])
+    else:
+        await lock_deposit_of_visit(tx, visit_id)
+        await lock_requests(tx, [DepositRequestId(target_id)])
+    return next((one for one in await read_confirmable(tx, visit_id) if one.id == target_id), None)
+
+
 async def _end(context: PaymentContext, organization_id: OrganizationId, confirmation_id: UUID) -> int:
     async with context.database.transaction(organization_id, posting=True) as tx:
-        visit_id, exception_id = await read_subjects(tx, confirmation_id)
+        visit_id, exception_id, is_invoice = await read_subjects(tx, confirmation_id)
         await lock_account(tx, visit_id)
         await lock_charges(tx, visit_id)
         cases = [one for one in await lock_cases(tx, [exception_id]) if one.state is ExceptionState.OPEN]
-        if cases and await is_request_open(tx, confirmation_id):
+        state = await read_target_state(tx, confirmation_id)
+        if state is None:
+            return 0  # another worker has ended it
+        is_open, has_come = state
+        if cases and is_open and not has_come:
             return 0
-        await close_cases(tx, context, cases, reason="the request of the confirmed transfer was paid or withdrawn")
+        if not is_open:
+            await close_cases(tx, context, cases, reason="what the confirmed transfer pays was paid or withdrawn")
         await end_confirmation(tx, confirmation_id, at=context.clock())
-        await update_clearance(tx, context, visit_id)
+        if not is_invoice:
+            await update_clearance(tx, context, visit_id)
     context.publish_change(organization_id)
     return 1

@@ -121,6 +121,7 @@ class VisitFacts:
 
     `available` is what secures the visit: the deposit held, confirmed guarantees, approved exemptions, and the money on
     its invoices, which a reopened visit has. `has_advance`: money was taken that no order line was named for.
+    `confirmed` is what a head cashier has confirmed manually of advances and is not paid.
     """
 
     visit_id: VisitId
@@ -130,6 +131,7 @@ class VisitFacts:
     available: Dong
     has_advance: bool
     lines: Sequence[ChargeFacts]
+    confirmed: Dong = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +185,27 @@ def clear_visit(visit: VisitFacts) -> list[LineClearance]:
     """Decide the lines of a visit that are of the order, by line number."""
     lines = sorted((line for line in visit.lines if line.is_of_order), key=lambda each: (each.stt, each.line))
     is_deposit_needed = any(_decide_without_policy(visit, line) is None for line in lines)
-    covered = frozenset(_covered(visit) if is_deposit_needed else ())
-    return [_clear_line(visit, line, is_covered=line.line in covered) for line in lines]
+    covered = frozenset(_covered(visit, visit.available) if is_deposit_needed else ())
+    secured = int(visit.available) + visit.confirmed
+    confirmed = frozenset(_covered(visit, Dong(secured)) if is_deposit_needed and visit.confirmed else ())
+    return [
+        _clear_line(
+            visit,
+            line,
+            is_covered=line.line in covered,
+            is_confirmed=line.is_confirmed or line.line in confirmed,
+        )
+        for line in lines
+    ]
 
 
-def _covered(visit: VisitFacts) -> Iterable[str]:
-    """The lines that the deposit covers.
+def _covered(visit: VisitFacts, available: Dong) -> Iterable[str]:
+    """The lines that an amount of deposit covers.
 
     Paid lines use their own money, and started lines have used theirs; the rest goes to the oldest orders that it is
     enough for.
     """
-    free = int(visit.available)
+    free = int(available)
     living = [(line, line.is_paid) for line in visit.lines if line.state is not ChargeState.CANCELLED]
     for line, is_paid in sorted(living, key=_precedence):
         committed = line.committed
@@ -210,9 +222,9 @@ def _precedence(living: tuple[ChargeFacts, bool]) -> tuple[bool, bool, datetime,
     return (not is_paid, is_waiting, line.ordered_at, line.stt, line.line)
 
 
-def _clear_line(visit: VisitFacts, line: ChargeFacts, *, is_covered: bool) -> LineClearance:
+def _clear_line(visit: VisitFacts, line: ChargeFacts, *, is_covered: bool, is_confirmed: bool) -> LineClearance:
     is_cleared, reason = _decide(visit, line, is_covered=is_covered)
-    if line.is_confirmed and reason in _FOR_WANT_OF_MONEY and not is_cleared:
+    if is_confirmed and reason in _FOR_WANT_OF_MONEY and not is_cleared:
         is_cleared, reason = True, ClearanceReason.CONFIRMED_MANUALLY
     return LineClearance(
         visit_id=visit.visit_id,

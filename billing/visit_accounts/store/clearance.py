@@ -33,7 +33,14 @@ _VISITS = """
     ), visit AS MATERIALIZED (
         SELECT account.visit_id, account.state = 'closed' AS is_closed, account.is_emergency,
             account.insurer_share > 0 AS is_insured, (coalesce(deposit.held, 0) + {borne})::bigint AS available,
-            coalesce(deposit.received - deposit.returned > named.received, false) AS has_advance
+            coalesce(deposit.received - deposit.returned > named.received, false) AS has_advance, (
+                SELECT coalesce(sum(least(stated.amount, request.amount - request.received)), 0)::bigint
+                FROM manual_confirmation AS stated
+                JOIN deposit_request AS request ON request.organization_id = $1
+                    AND request.id = stated.deposit_request_id AND request.kind = 'advance'
+                    AND request.state IN ('requested', 'partly')
+                WHERE stated.organization_id = $1 AND stated.visit_id = found.visit_id AND stated.ended_at IS NULL
+            ) AS confirmed
         FROM found
         JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = found.visit_id
         LEFT JOIN deposit ON deposit.organization_id = $1 AND deposit.visit_id = found.visit_id
@@ -54,7 +61,7 @@ _VISITS = """
         GROUP BY named.visit_id, named.line
     )
     SELECT item.visit_id, visit.is_closed AS is_visit_closed, visit.is_emergency AS is_visit_emergency,
-        visit.is_insured, visit.available, visit.has_advance,
+        visit.is_insured, visit.available, visit.has_advance, visit.confirmed,
         item.line, item.order_number, item.state, item.department, item.is_elective, item.is_emergency, item.stt,
         item.ordered_at, item.patient_amount, item.insurer_amount, coalesce(collected.amount, 0) AS collected,
         coalesce(collected.is_open, false) AS is_request_open, coalesce(collected.is_confirmed, false) AS is_confirmed,
@@ -134,6 +141,7 @@ def _visit(lines: Sequence[asyncpg.Record]) -> VisitFacts:
         is_insured=row["is_insured"],
         available=row["available"],
         has_advance=row["has_advance"],
+        confirmed=row["confirmed"],
         lines=[_line(line) for line in lines],
     )
 

@@ -21,7 +21,7 @@ from billing.core.ids import DepositRequestId, VisitId
 from billing.core.money import Dong, dong
 from billing.organizations.domain.rights import Right
 from billing.reconciliation.domain.exception_case import DecisionAction
-from billing.reconciliation.domain.manual_confirmation import ConfirmableRequest
+from billing.reconciliation.domain.manual_confirmation import ConfirmableTarget
 from billing.reconciliation.domain.money_search import MoneyQuestion, compact
 from billing.reconciliation.service.decide_exceptions import decide_exception
 from billing.reconciliation.service.deciding import NewDecision
@@ -118,7 +118,7 @@ async def _confirm(request: web.Request, *, is_second_person_here: bool) -> web.
             right = Right.CONFIRM_MANUALLY
             decider = await verify_second_person(request, form, right, FacilitySubject.VISIT, visit_id)
         new = NewConfirmation(
-            request_id=DepositRequestId(read_id(form.text("request"), field="request")),
+            target_id=read_id(form.text("request"), field="request"),
             bank_reference=form.text("reference"),
             reason=form.text("confirm_reason"),
             is_offline=app_state(request).is_offline,
@@ -155,7 +155,7 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
     except BillingError as refused:
         error = error or refused
     due = None if view is None else next((one.remaining for one in view.requests), None)
-    confirmable = await _confirmable(request, visit_id, form)
+    confirmable = await _confirmable(request, visit_id)
     return render_form(
         request,
         "cashier/find_money.html",
@@ -175,17 +175,15 @@ async def _page(request: web.Request, form: Form, error: BillingError | None = N
     )
 
 
-async def _confirmable(request: web.Request, visit_id: UUID | None, form: Form) -> ConfirmableRequest | None:
-    """The request that a transfer may be confirmed for now: that of the form, else the newest one."""
+async def _confirmable(request: web.Request, visit_id: UUID | None) -> Sequence[ConfirmableTarget]:
+    """What a transfer may be confirmed for now, the newest first."""
     caller = current(request).caller
     if visit_id is None or not (caller.has(Right.CONFIRM_MANUALLY) or caller.has(Right.COLLECT)):
-        return None
-    context = app_state(request).context
-    found = await list_confirmable(context, caller.organization_id, VisitId(visit_id))
-    offered = [
+        return ()
+    found = await list_confirmable(app_state(request).context, caller.organization_id, VisitId(visit_id))
+    return [
         one for one in found if one.confirmation is None and (one.confirms_offline or not app_state(request).is_offline)
     ]
-    return next((one for one in offered if str(one.id) == form.text("request")), offered[0] if offered else None)
 
 
 async def _search(request: web.Request, form: Form) -> list[FoundRow]:

@@ -12,6 +12,7 @@ from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import set_cash_settings
 from billing.reconciliation.service.manual_confirmations import end_confirmations_once
 from billing.web.app_state import APP_STATE
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import FACILITY_CODE
 from tests.flow import assert_books_are_right
 from tests.web.screens.desk_day import ORGANIZATION, DeskDay
@@ -20,6 +21,16 @@ from tests.web.site import UNKNOWN_ID, Site
 from tests.web.staff import location, signed_in, text_of
 
 REFERENCE = "FT26331999552"
+ACCOUNT = """
+    WITH patient_row AS (
+        INSERT INTO patient (organization_id, id, is_unknown, created_at) VALUES (1, $1, false, $3) RETURNING id
+    )
+    INSERT INTO visit_account (organization_id, visit_id, facility_id, ma_lk, patient_id, state, version,
+        sender_version, is_inpatient, opened_at)
+    SELECT 1, visit.id, visit.facility_id, visit.ma_lk, patient_row.id, 'open', 1, 1, false, $3
+    FROM visit, patient_row WHERE visit.organization_id = 1 AND visit.id = $2
+"""
+"""The account of a visit that has an invoice, as a reopened visit has."""
 
 
 class Confirming(DeskDay):
@@ -27,13 +38,13 @@ class Confirming(DeskDay):
 
     morning: Morning
 
-    async def form(self, visit_id: VisitId) -> dict[str, str]:
+    async def form(self, visit_id: VisitId, *, is_offered: bool = True) -> dict[str, str]:
         page = await self.staff.page(f"/desk/find-money?visit={visit_id}&reference={REFERENCE}")
         found = re.search(r'name="request" value="([^"]+)"', page)
-        assert found is not None, text_of(page)
+        assert (found is not None) == is_offered, text_of(page)
         return {
             "visit": str(visit_id),
-            "request": found[1],
+            "request": UNKNOWN_ID if found is None else found[1],
             "reference": REFERENCE,
             "confirm_reason": "nội soi cấp, người nhà đã ra về",
             "second_person": str(self.morning.head.person_id),
@@ -49,6 +60,13 @@ class Confirming(DeskDay):
     async def order(self) -> tuple[bool, str]:
         answer = await self.site.read(f"/v1/facilities/{FACILITY_CODE}/orders/XN-1/clearance")
         return answer["is_cleared"], answer["reason"]
+
+    async def cleared(self, visit_id: VisitId) -> set[str]:
+        """The lines that may be performed."""
+        rows = await self.site.as_owner(
+            "SELECT line FROM charge_item WHERE visit_id = $1 AND state = 'cleared'", visit_id
+        )
+        return {row["line"] for row in rows}
 
     async def end(self) -> int:
         return await end_confirmations_once(self.site.context, ORGANIZATION)
@@ -224,6 +242,95 @@ async def test_confirmation_is_not_offered_offline_unless_the_facility_allows_it
     assert "Đang mất kết nối với ngân hàng" in text_of(refused.text)
     assert title in allowed
     assert location(taken) == f"/desk/visits/{visit_id}"
+
+
+async def test_part_that_has_arrived_is_not_confirmed_again(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    await desk.pay_code(40_000)
+    [part] = await desk.site.as_owner("SELECT bank_reference FROM payment")
+    fields = await desk.form(visit_id)
+
+    arrived = await desk.staff.post("/desk/find-money/confirm-here", **{**fields, "reference": part["bank_reference"]})
+    page = text_of(await desk.staff.page(f"/desk/find-money?visit={visit_id}"))
+    rest = await desk.staff.post("/desk/find-money/confirm-here", **fields)
+
+    assert arrived.status_code == 422
+    assert "đã về hệ thống" in text_of(arrived.text)
+    assert "60.000 đ (đã về 40.000 đ" in page
+    assert location(rest) == f"/desk/visits/{visit_id}"
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "open", 60_000)]
+    assert await desk.order() == (True, "confirmed_manually")
+
+
+async def test_transfer_that_comes_with_less_ends_the_release_and_leaves_the_exception(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+
+    await desk.pay_code(30_000)
+    await desk.site.without_guards("payment", "UPDATE payment SET bank_reference = $1", f" {REFERENCE.lower()} ")
+    ended = [await desk.end() for _ in range(2)]
+
+    assert ended == [1, 0]
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "open", 100_000)]
+    assert await desk.order() == (False, "not_paid")
+    await assert_books_are_right(desk.site.context.database)
+
+
+async def test_callback_and_confirmation_at_once_count_the_money_once(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    fields = await desk.form(visit_id)
+
+    answer, _ = await asyncio.gather(desk.staff.post("/desk/find-money/confirm-here", **fields), desk.pay_code(110_000))
+    await desk.end()
+
+    assert answer.status_code in (303, 422)
+    [money] = await desk.site.as_owner("SELECT count(*) AS payments, sum(amount) AS amount FROM payment")
+    assert (money["payments"], money["amount"]) == (1, 110_000)
+    assert {state for _, state, _ in await desk.exceptions()} <= {"closed"}
+    assert await desk.site.as_owner("SELECT FROM manual_confirmation WHERE ended_at IS NULL") == []
+    assert await desk.order() == (True, "paid")
+    [deposit] = await desk.site.as_owner("SELECT held FROM deposit WHERE visit_id = $1", visit_id)
+    assert deposit["held"] == 110_000
+    await assert_books_are_right(desk.site.context.database)
+
+
+async def test_confirmed_advance_releases_what_it_is_enough_for(desk: Confirming) -> None:
+    visit_id = await desk.visit("LK0007")
+    body = {"amount": 70_000}
+    sent = await desk.site.client.post(f"/v1/visits/{visit_id}/deposit-requests", json=body)
+    assert sent.status_code == 201, sent.text
+    before = await desk.cleared(visit_id)
+
+    answer = await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    confirmed = await desk.cleared(visit_id)
+    await desk.site.client.post(f"/v1/deposit-requests/{sent.json()['id']}/withdraw")
+    ended = await desk.end()
+
+    assert location(answer) == f"/desk/visits/{visit_id}"
+    assert (before, len(confirmed)) == (set(), 1)
+    assert (ended, await desk.cleared(visit_id)) == (1, set())
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "closed", 70_000)]
+
+
+async def test_confirmed_bill_is_stated_and_ends_with_its_payment(desk: Confirming) -> None:
+    intent = await desk.site.open_intent(ma_lk="LK0009")
+    [row] = await desk.site.as_owner("SELECT visit_id FROM invoice")
+    visit_id = VisitId(row["visit_id"])
+    await desk.site.as_owner(ACCOUNT, desk.site.context.ids.new(), visit_id, desk.site.context.clock())
+
+    answer = await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    again = await desk.staff.post(
+        "/desk/find-money/confirm-here", **{**await desk.form(visit_id, is_offered=False), "reference": "FT26331999553"}
+    )
+    standing = await desk.exceptions()
+    await desk.site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    ended = [await desk.end() for _ in range(2)]
+
+    assert (answer.status_code, again.status_code) == (303, 422)
+    assert standing == [("manual_confirmation_not_seen", "open", 136_000)]
+    assert ended == [1, 0]
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "closed", 136_000)]
+    await assert_books_are_right(desk.site.context.database)
 
 
 async def test_unknown_visit_is_not_found(desk: Confirming) -> None:
