@@ -214,6 +214,7 @@ async def open_service(
     database_url: str,
     *,
     cells: Mapping[str, str] = MappingProxyType({}),
+    cells_away: Mapping[str, str] = MappingProxyType({}),
     database_limits: DatabaseLimits | None = None,
     intake_limits: IntakeLimits | None = None,
     web_limits: WebLimits | None = None,
@@ -231,6 +232,7 @@ async def open_service(
     """Open the service on a migrated database; leaving it writes what still waits and closes everything.
 
     `cells` are the addresses of further cells by name (`db/cells.py`); `database_url` is that of the home cell.
+    `cells_away` are those that are not opened, each with the reason: the command is about an organization of another.
     `outgoing` is what the operator allows as providers' addresses beyond https on the internet; `seal_export` is
     the file of heads, where the operator keeps one. `documents` are the limits of the processes that work on big
     documents, None where this process works on all of them itself; `is_log_json` is how those write their logs.
@@ -253,13 +255,14 @@ async def open_service(
     background = Background()
     database_limits = database_limits or DatabaseLimits()
     intake_limits = intake_limits or IntakeLimits()
-    database = await open_database(database_url, cells, limits=database_limits)
+    database = await open_database(database_url, cells, away=cells_away, limits=database_limits)
     intake_database: Database | None = None
     try:
         # Connections of its own: the intake of callbacks waits for no other work of the service.
         intake_database = await open_database(
             database_url,
             cells,
+            away=cells_away,
             limits=replace(
                 database_limits, connections_min=1, connections_max=intake_limits.queues + SPARE_CONNECTIONS
             ),

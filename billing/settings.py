@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from billing.core.errors import BillingError
-from billing.db.cells import HOME
+from billing.db.database import HOME
 from billing.ops.cell_settings import CellName, CellSettings, DatabaseAddress, split_address
 from billing.ops.retention import DOCUMENT_YEARS_MIN, Retention
 from billing.ops.settings import (
@@ -247,6 +247,11 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.CONSOLE
     seal_export_path: Path | None = None
     seal_export_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+
+    def backup_server(self, cell: str) -> str:
+        """The name of a cell's server in barman."""
+        own = self.cells[cell].backup_server if cell in self.cells else self.backup.server
+        return own or f"{self.backup.server}-{cell}"
 
     @property
     def cell_urls(self) -> dict[str, str]:

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 import click
 
-from billing.app import open_service
-from billing.cli.startup import require_migrated
+from billing.cli.cells import open_command_service
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller, authenticate
 from billing.payments.service.context import PaymentContext
@@ -26,12 +25,10 @@ def run_as_caller(config: Path | None, right: Right, work: Callable[[PaymentCont
     A key in an argument would be seen by everybody on the machine, so there is no such option.
     """
     settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    url, key = settings.database_url.get_secret_value(), _key()
+    key = _key()
 
     async def run() -> T:
-        await require_migrated(url)
-        async with open_service(url, cells=settings.cell_urls, outgoing=settings.providers.rules) as service:
+        async with open_command_service(settings, outgoing=settings.providers.rules) as service:
             caller = await authenticate(service.context, key)
             caller.require(right)
             return await work(service.context, caller)

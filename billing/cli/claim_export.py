@@ -7,13 +7,12 @@ from uuid import UUID
 
 import click
 
-from billing.app import open_service
 from billing.claims.service.export import ExportedClaim, export_claim
+from billing.cli.cells import open_command_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.startup import require_migrated
 from billing.core.actor import Actor
 from billing.core.ids import InvoiceId, OrganizationId
-from billing.settings import load_settings
+from billing.settings import Settings, load_settings
 
 _PERSONAL_FILE_MODE = 0o600
 
@@ -35,11 +34,9 @@ def export(config: Path | None, *, organization: int, invoice_id: UUID, file: Pa
     The file holds personal data: the export stands in the audit.
     """
     settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
     if file.exists():
         raise click.ClickException(f"{file} is there already; take another name or move it away")
-    exported = asyncio.run(_export(url, OrganizationId(organization), InvoiceId(invoice_id)))
+    exported = asyncio.run(_export(settings, OrganizationId(organization), InvoiceId(invoice_id)))
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PERSONAL_FILE_MODE)
         with os.fdopen(descriptor, "wb") as target:
@@ -49,7 +46,6 @@ def export(config: Path | None, *, organization: int, invoice_id: UUID, file: Pa
     click.echo(f"{file}: {len(exported.content)} bytes, not signed")
 
 
-async def _export(database_url: str, organization_id: OrganizationId, invoice_id: InvoiceId) -> ExportedClaim:
-    await require_migrated(database_url)
-    async with open_service(database_url) as service:
+async def _export(settings: Settings, organization_id: OrganizationId, invoice_id: InvoiceId) -> ExportedClaim:
+    async with open_command_service(settings) as service:
         return await export_claim(service.context, organization_id, invoice_id, actor=Actor.system())

@@ -11,15 +11,26 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from billing.app import open_service
+from billing.cli.cells import (
+    app_cells,
+    cell_option,
+    choose_cells,
+    heading,
+    open_command_service,
+    open_for_command,
+    open_one_cell,
+    owner_cells,
+    require_all,
+)
 from billing.cli.months import close_month_command, month_certificate
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening_balances import approve_opening_balances, opening_balances
-from billing.cli.startup import require_migrated, seal_export_of
+from billing.cli.startup import seal_export_of
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
-from billing.db.database import Database
+from billing.db.cells import CellDatabase
+from billing.db.database import HOME, Database
 from billing.db.transaction_ids import ClusterMismatch, check_transaction_ids
 from billing.db.transaction_ids import rebase as rebase_numbers
 from billing.ledger.domain.accounts import Side
@@ -69,35 +80,58 @@ ledger.add_command(month_certificate)
 
 @ledger.command()
 @click.option("--anchor", "anchors", multiple=True, metavar="DAY:HASH", help="A printed closing hash; may be repeated.")
+@cell_option("Verify the organizations of one cell only.")
 @click.pass_obj
-def verify(config: Path | None, anchors: tuple[str, ...]) -> None:
+def verify(config: Path | None, anchors: tuple[str, ...], cell: str | None) -> None:
     """Compare the records of each amount, recompute every seal, compare with closing papers and the file of heads.
 
-    Exit status 1 on any mismatch. Needs VIENPHI_DATABASE_URL. Without an anchor or a file of heads
+    Exit status 1 on any mismatch, and where a cell does not answer; the others are verified. Needs
+    VIENPHI_DATABASE_URL. Without an anchor or a file of heads
     (VIENPHI_SEAL_EXPORT_PATH, VIENPHI_SEAL_EXPORT_KEY) nobody notices a chain that was cut at its end, sealed again, or
     restored from an older dump.
     """
     settings = load_settings(config, needed=("database_url",))
     read = [read_anchor(text) for text in anchors]
-    verdict = asyncio.run(verify_books(_migrated_url(settings), anchors=read, export=seal_export_of(settings)))
-    click.echo(verdict)
-    if verdict.mismatches:
-        raise SystemExit(1)
+    asyncio.run(_verify(settings, read, cell))
+
+
+async def _verify(settings: Settings, anchors: Sequence[Anchor], cell: str | None) -> None:
+    addresses, export = app_cells(settings), seal_export_of(settings)
+    if cell is not None:
+        url = choose_cells(addresses, {}, cell)[cell]
+        opened = open_one_cell(url, settings, limits=VERIFY_LIMITS, name="ledger verify")
+    else:
+        opened = open_for_command(addresses, limits=VERIFY_LIMITS, name="ledger verify")
+    async with opened as database:
+        away = database.away if isinstance(database, CellDatabase) else {}
+        is_part = bool(away) or (cell is not None and bool(settings.cells))
+        verdict = await verify_database(database, anchors=anchors, export=export, is_part=is_part)
+        names = (cell,) if cell is not None else tuple(database.cells_by_name)
+        click.echo(f"{verdict}, cells {', '.join(names)}" if settings.cells else str(verdict))
+        if not verdict.mismatches:
+            require_all(database)
+        elif away:
+            click.echo(f"not verified: cells {', '.join(sorted(away))}")
+        if verdict.mismatches:
+            raise SystemExit(1)
 
 
 @ledger.command()
+@cell_option("The cell that was restored; required where there are several.")
 @click.pass_obj
-def rebase(config: Path | None) -> None:
+def rebase(config: Path | None, cell: str | None) -> None:
     """After a restore into another cluster: let transaction numbers go on beyond what is stored.
 
     Needs VIENPHI_OWNER_URL, and that nobody else is connected. Changes no row; does nothing where nothing is to do.
     """
     settings = load_settings(config, needed=("owner_url",))
-    assert settings.owner_url is not None, "named as needed"
-    owner_url = settings.owner_url.get_secret_value()
-    asyncio.run(require_migrated(owner_url))
-    shift = asyncio.run(rebase_database(owner_url))
-    click.echo("nothing to do" if shift is None else f"rebased: transaction numbers go on {shift} further")
+    if cell is None and settings.cells:
+        raise click.UsageError("there are several cells: name the one that was restored by --cell")
+    name = cell or HOME
+    url = choose_cells(*owner_cells(settings), name)[name]
+    shift = asyncio.run(_rebase(url, settings))
+    done = "nothing to do" if shift is None else f"rebased: transaction numbers go on {shift} further"
+    click.echo(heading(settings, name) + done)
 
 
 @ledger.command()
@@ -107,7 +141,7 @@ def rebase(config: Path | None) -> None:
 def balances(config: Path | None, organization: int, on: datetime | None) -> None:
     """Print the trial balance of an organization, in đồng. Needs VIENPHI_DATABASE_URL."""
     until = None if on is None else on.date()
-    rows = asyncio.run(_read_balances(_database_url(config), OrganizationId(organization), until))
+    rows = asyncio.run(_read_balances(_settings(config), OrganizationId(organization), until))
     for line in _balance_lines(rows):
         click.echo(line)
 
@@ -122,8 +156,7 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
     Needs VIENPHI_DATABASE_URL. Days close in order, and only days that are over.
     """
     settings = load_settings(config, needed=("database_url",))
-    url, export = _migrated_url(settings), seal_export_of(settings)
-    _print_closing(*asyncio.run(_close_day(url, OrganizationId(organization), day.date(), export)))
+    _print_closing(*asyncio.run(_close_day(settings, OrganizationId(organization), day.date())))
 
 
 @ledger.command("print-day")
@@ -132,7 +165,7 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
 @click.pass_obj
 def print_day(config: Path | None, organization: int, day: datetime) -> None:
     """Print again what a closed day held, and its hash. Needs VIENPHI_DATABASE_URL. Changes nothing."""
-    _print_closing(*asyncio.run(_read_closing(_database_url(config), OrganizationId(organization), day.date())))
+    _print_closing(*asyncio.run(_read_closing(_settings(config), OrganizationId(organization), day.date())))
 
 
 @ledger.command("day-certificate")
@@ -142,7 +175,7 @@ def print_day(config: Path | None, organization: int, day: datetime) -> None:
 @click.pass_obj
 def day_certificate(config: Path | None, day: datetime, organization: int, output: Path | None) -> None:
     """Write the certificate of a closed day, which docs/verify_day.py checks. Needs VIENPHI_DATABASE_URL."""
-    content = asyncio.run(_read_certificate(_database_url(config), OrganizationId(organization), day.date()))
+    content = asyncio.run(_read_certificate(_settings(config), OrganizationId(organization), day.date()))
     if output is None:
         click.echo(content.decode(), nl=False)
     else:
@@ -155,15 +188,15 @@ def day_certificate(config: Path | None, day: datetime, organization: int, outpu
 @click.pass_obj
 def print_month(config: Path | None, month: datetime, organization: int) -> None:
     """Print the closed days of a month and its totals; every day of it is closed. Needs VIENPHI_DATABASE_URL."""
-    closings = asyncio.run(_read_month(_database_url(config), OrganizationId(organization), month.date()))
+    closings = asyncio.run(_read_month(_settings(config), OrganizationId(organization), month.date()))
     for closing in closings:
         click.echo(f"closed {closing.day}: {closing.entries} entries moved {_dong(closing.amount)} đ")
     entries, amount = sum(each.entries for each in closings), sum(each.amount for each in closings)
     click.echo(f"month {month:%Y-%m}: {len(closings)} days, {entries} entries moved {_dong(amount)} đ")
 
 
-async def _read_month(url: str, organization_id: OrganizationId, first_day: date) -> list[DayClosing]:
-    async with open_service(url) as service:
+async def _read_month(settings: Settings, organization_id: OrganizationId, first_day: date) -> list[DayClosing]:
+    async with open_command_service(settings) as service:
         return await find_month(service.context, organization_id, first_day)
 
 
@@ -200,64 +233,62 @@ class Verdict:
 
 
 async def verify_books(
-    database_url: str, *, anchors: Sequence[Anchor] = (), export: SealExport | None = None
+    database_url: str, *, anchors: Sequence[Anchor] = (), export: SealExport | None = None, is_part: bool = False
+) -> Verdict:
+    """As `verify_database`, with one database that is opened for it."""
+    database = await Database.open(database_url, limits=VERIFY_LIMITS, application_name="vienphi ledger verify")
+    try:
+        return await verify_database(database, anchors=anchors, export=export, is_part=is_part)
+    finally:
+        await database.close()
+
+
+async def verify_database(
+    database: Database, *, anchors: Sequence[Anchor], export: SealExport | None, is_part: bool
 ) -> Verdict:
     """Run all checks, compare with what is kept outside the database, and print each that does not hold.
 
+    `is_part`: other cells have further organizations, so an exported head of one that is not here is not compared.
     Raises OSError where the file of heads cannot be read.
     """
     console = Console(stderr=True)
-    database = await Database.open(database_url, limits=VERIFY_LIMITS, application_name="vienphi ledger verify")
     mismatches = 0
     checks: set[tuple[OrganizationId, str]] = set()
     seals = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        mismatches += await _transaction_id_mismatch(database)
-        with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            task = progress.add_task("proving", total=None)
-            async for result in verify_ledger(database):
-                progress.update(task, completed=result.done, total=result.total, description=result.check.name)
-                checks.add((result.organization_id, result.check.name))
-                seals += result.is_seal
-                mismatches += len(result.mismatches)
-                _print_mismatches(result)
-        mismatches += await _outside_mismatches(database, anchors, export)
-        for organization_id, unsealed in await find_unsealed(
-            database, recorded_before=datetime.now(UTC) - UNSEALED_AFTER
-        ):
-            for row in unsealed:
-                click.echo(
-                    f"not sealed yet: organization {organization_id}, {row.rows} rows of {row.kind},"
-                    f" the oldest of {row.oldest:%Y-%m-%d %H:%M:%S}Z"
-                )
-    finally:
-        await database.close()
+    for cell in database.cells:
+        mismatches += await _transaction_id_mismatch(cell)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("proving", total=None)
+        async for result in verify_ledger(database):
+            progress.update(task, completed=result.done, total=result.total, description=result.check.name)
+            checks.add((result.organization_id, result.check.name))
+            seals += result.is_seal
+            mismatches += len(result.mismatches)
+            _print_mismatches(result)
+    mismatches += await _outside_mismatches(database, anchors, export, is_part=is_part)
+    for organization_id, unsealed in await find_unsealed(database, recorded_before=datetime.now(UTC) - UNSEALED_AFTER):
+        for row in unsealed:
+            click.echo(
+                f"not sealed yet: organization {organization_id}, {row.rows} rows of {row.kind},"
+                f" the oldest of {row.oldest:%Y-%m-%d %H:%M:%S}Z"
+            )
     organizations = len({organization_id for organization_id, _ in checks})
     return Verdict(mismatches=mismatches, checks=len(checks), seals=seals, organizations=organizations)
 
 
-async def rebase_database(owner_url: str) -> int | None:
+async def _rebase(owner_url: str, settings: Settings) -> int | None:
     """Shift transaction numbers beyond what is stored; returns the shift, None where none is needed."""
     # Looking for the largest number visits every organization, so it may take longer than a statement of the service.
-    database = await Database.open(owner_url, limits=VERIFY_LIMITS, application_name="vienphi ledger rebase")
-    try:
-        async with database.system_transaction(writing=True) as reader:
-            return await rebase_numbers(reader, at=datetime.now(UTC))
-    finally:
-        await database.close()
+    async with (
+        open_one_cell(owner_url, settings, limits=VERIFY_LIMITS, name="ledger rebase") as database,
+        database.system_transaction(writing=True) as reader,
+    ):
+        return await rebase_numbers(reader, at=datetime.now(UTC))
 
 
-def _database_url(config: Path | None) -> str:
-    """The address of a database that is migrated. Raises SettingsInvalid, NotMigrated, DatabaseUnavailable."""
-    return _migrated_url(load_settings(config, needed=("database_url",)))
-
-
-def _migrated_url(settings: Settings) -> str:
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
-    asyncio.run(require_migrated(url))
-    return url
+def _settings(config: Path | None) -> Settings:
+    return load_settings(config, needed=("database_url",))
 
 
 async def _transaction_id_mismatch(database: Database) -> int:
@@ -269,12 +300,14 @@ async def _transaction_id_mismatch(database: Database) -> int:
     return 0
 
 
-async def _outside_mismatches(database: Database, anchors: Sequence[Anchor], export: SealExport | None) -> int:
+async def _outside_mismatches(
+    database: Database, anchors: Sequence[Anchor], export: SealExport | None, *, is_part: bool
+) -> int:
     mismatches = [(ANCHORS_HOLD, mismatch) for mismatch in await check_anchors(database, anchors)]
     if anchors:
         click.echo(f"anchors compared: {len(anchors)}")
     if export is not None:
-        heads, differing = await check_exported_heads(database, export)
+        heads, differing = await check_exported_heads(database, export, is_part=is_part)
         mismatches += [(HEADS_HOLD, mismatch) for mismatch in differing]
         click.echo(f"exported heads compared: {heads}")
     for check, mismatch in mismatches:
@@ -295,9 +328,9 @@ def _print_mismatches(result: CheckResult) -> None:
 
 
 async def _read_balances(
-    database_url: str, organization_id: OrganizationId, on: date | None
+    settings: Settings, organization_id: OrganizationId, on: date | None
 ) -> Sequence[AccountBalance]:
-    async with open_service(database_url) as service:
+    async with open_command_service(settings) as service:
         return await read_balances(service.context, organization_id, on=on)
 
 
@@ -315,8 +348,8 @@ def _balance_lines(rows: Sequence[AccountBalance]) -> list[str]:
     return [*lines, f"{'':6} {'':34} {_dong(sums[Side.DEBIT]):>20} {_dong(sums[Side.CREDIT]):>20}"]
 
 
-async def _read_closing(url: str, organization_id: OrganizationId, day: date) -> _Paper:
-    async with open_service(url) as service:
+async def _read_closing(settings: Settings, organization_id: OrganizationId, day: date) -> _Paper:
+    async with open_command_service(settings) as service:
         return await _read_paper(service.context, organization_id, day)
 
 
@@ -328,14 +361,15 @@ async def _read_paper(context: PaymentContext, organization_id: OrganizationId, 
     return closing, head, results, await find_shifts(context, organization_id, day)
 
 
-async def _read_certificate(url: str, organization_id: OrganizationId, day: date) -> bytes:
-    async with open_service(url) as service:
+async def _read_certificate(settings: Settings, organization_id: OrganizationId, day: date) -> bytes:
+    async with open_command_service(settings) as service:
         return await find_certificate(service.context, organization_id, day)
 
 
-async def _close_day(url: str, organization_id: OrganizationId, day: date, export: SealExport | None) -> _Paper:
-    async with open_service(url, seal_export=export) as service:
-        await check_transaction_ids(service.context.database)
+async def _close_day(settings: Settings, organization_id: OrganizationId, day: date) -> _Paper:
+    async with open_command_service(settings, seal_export=seal_export_of(settings)) as service:
+        for cell in service.context.database.cells:
+            await check_transaction_ids(cell)
         await close_day_with_results(service.context, organization_id, day, actor=Actor.system())
         await seal_once(service.context, organization_id)
         return await _read_paper(service.context, organization_id, day)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from billing.app import open_service
+from billing.cli.cells import open_command_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.startup import require_migrated, seal_export_of
+from billing.cli.startup import seal_export_of
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.transaction_ids import check_transaction_ids
@@ -50,24 +50,18 @@ def month_certificate(config: Path | None, month: datetime, organization: int, o
 
 
 def _settings(config: Path | None) -> Settings:
-    settings = load_settings(config, needed=("database_url",))
-    asyncio.run(require_migrated(_url(settings)))
-    return settings
-
-
-def _url(settings: Settings) -> str:
-    assert settings.database_url is not None, "named as needed"
-    return settings.database_url.get_secret_value()
+    return load_settings(config, needed=("database_url",))
 
 
 async def _close(settings: Settings, organization_id: OrganizationId, month: datetime) -> MonthClosing:
-    async with open_service(_url(settings), cells=settings.cell_urls, seal_export=seal_export_of(settings)) as service:
-        await check_transaction_ids(service.context.database)
+    async with open_command_service(settings, seal_export=seal_export_of(settings)) as service:
+        for cell in service.context.database.cells:
+            await check_transaction_ids(cell)
         closing = await close_month(service.context, organization_id, month.date(), actor=Actor.system())
         await seal_once(service.context, organization_id)
     return closing
 
 
 async def _read(settings: Settings, organization_id: OrganizationId, month: datetime) -> bytes:
-    async with open_service(_url(settings), cells=settings.cell_urls) as service:
+    async with open_command_service(settings) as service:
         return await find_month_certificate(service.context, organization_id, month.date())

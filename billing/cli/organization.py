@@ -1,5 +1,6 @@
 """`vienphi organization`: set up a hospital, and how soon its exceptions must be decided."""
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,21 +10,34 @@ import click
 from billing.claims.service.setup import NewTerms
 from billing.cli.approval import approve_by_proposal
 from billing.cli.caller import run_as_caller
+from billing.cli.cells import (
+    cell_of,
+    cell_option,
+    choose_cells,
+    heading,
+    open_for_command,
+    open_one_cell,
+    owner_cells,
+    require_all,
+)
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.organization_move import move
-from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
+from billing.cli.owner import OWNER_LIMITS, run_as_owner, run_claim_setup, run_on_owner_database, setup_of
 from billing.cli.roll_up import roll_up_command
 from billing.core.ids import OrganizationId
 from billing.core.money import DONG_MAX, Dong
+from billing.db.cells import CellDatabase, cells_away
+from billing.db.database import HOME
 from billing.organizations.domain.approval import ApprovalKind
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
-from billing.organizations.service.setup import NewOrganization
+from billing.organizations.service.setup import AlreadySetUp, NewOrganization
 from billing.payments.domain.exception import DEFAULT_POLICIES
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.exception_policies import read_exception_policies, set_exception_policy
 from billing.payments.service.refund_limit import find_refund_limit, propose_refund_limit
+from billing.settings import Settings, load_settings
 from billing.visits.domain.facts import FacilityFacts, TechnicalLevel
 from billing.visits.domain.visit import FormerTier
 
@@ -52,6 +66,7 @@ organization.add_command(roll_up_command)
 )
 @click.option("--help-phone", default="", help="Phone of the payment desk, shown to patients.")
 @click.option("--training", "is_training", is_flag=True, help="To practise: bank simulator only, marked on every page.")
+@cell_option("The cell that serves it; [default: home]")
 @click.pass_obj
 def add(
     config: Path | None,
@@ -64,8 +79,12 @@ def add(
     technical_level: str,
     help_phone: str,
     is_training: bool,
+    cell: str | None,
 ) -> None:
-    """Add a legal unit with its first site, a prefix for its reference codes and its ledger accounts."""
+    """Add a legal unit with its first site, a prefix for its reference codes and its ledger accounts.
+
+    With several cells each of them has to answer, with an owner_url: the number is new in all of them.
+    """
     new = NewOrganization(
         id=OrganizationId(number),
         name=name,
@@ -76,19 +95,46 @@ def add(
         help_phone=help_phone,
         is_training=is_training,
     )
-    run_as_owner(config, lambda setup: setup.add_organization(new))
-    click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
+    settings = load_settings(config, needed=("owner_url",))
+    asyncio.run(_add(settings, cell or HOME, new))
+    click.echo(
+        f"{heading(settings, cell or HOME)}organization {number} added; next: vienphi account add, vienphi key add"
+    )
+
+
+async def _add(settings: Settings, cell: str, new: NewOrganization) -> None:
+    addresses, missing = owner_cells(settings)
+    url = choose_cells(addresses, missing, cell)[cell]
+    if settings.cells:
+        async with open_for_command(addresses, missing, limits=OWNER_LIMITS, name="set-up") as database:
+            if isinstance(database, CellDatabase) and database.away:
+                raise cells_away(database.away)
+            if new.id in await database.list_organizations():
+                raise AlreadySetUp(f"organization {new.id} is in the cell {await cell_of(database, new.id)}")
+    async with open_one_cell(url, settings, limits=OWNER_LIMITS, name="set-up") as database:
+        await setup_of(database, settings).add_organization(new)
 
 
 @organization.command("list")
 @click.pass_obj
 def list_organizations(config: Path | None) -> None:
-    """List the organizations with their facilities, and how many provider accounts each has."""
-    for each in run_as_owner(config, lambda setup: setup.list_organizations()):
-        facilities = ", ".join(each.facilities) or "none"
-        click.echo(
-            f"{each.id:>9}  {each.name}  tax code {each.tax_code}  facilities {facilities}  {each.accounts} accounts"
-        )
+    """List the organizations with their facilities, how many provider accounts each has, and of several cells its own.
+
+    Exit status 1 if a cell does not answer; the others are listed.
+    """
+    asyncio.run(_list(load_settings(config, needed=("owner_url",))))
+
+
+async def _list(settings: Settings) -> None:
+    async with open_for_command(*owner_cells(settings), limits=OWNER_LIMITS, name="set-up") as database:
+        for each in await setup_of(database, settings).list_organizations():
+            facilities = ", ".join(each.facilities) or "none"
+            cell = f"  cell {await cell_of(database, OrganizationId(each.id))}" if settings.cells else ""
+            click.echo(
+                f"{each.id:>9}  {each.name}  tax code {each.tax_code}  facilities {facilities}"
+                f"  {each.accounts} accounts{cell}"
+            )
+        require_all(database)
 
 
 @organization.command("add-facility")

@@ -8,7 +8,7 @@ import click
 
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.core.ids import OrganizationId
-from billing.db.cells import HOME
+from billing.db.database import HOME
 from billing.ops.move_sides import MoveIncomplete, MoveRefused, Side
 from billing.ops.organization_move import STANDSTILL_MAX_S, MoveResult, cancel_move, find_source, move_organization
 from billing.settings import Settings, load_settings

@@ -1,4 +1,4 @@
-"""What the commands that set up share: they run as the owner, one short connection each."""
+"""What the commands that set up share: they run as the owner, one short connection for each cell."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,47 +6,38 @@ from pathlib import Path
 from typing import TypeVar
 
 from billing.claims.service.setup import ClaimSetup
-from billing.cli.startup import require_migrated
+from billing.cli.cells import open_for_command, owner_cells
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.setup import Setup
-from billing.settings import load_settings
-from providers.addresses import AddressRules
+from billing.settings import Settings, load_settings
 
 T = TypeVar("T")
 
+OWNER_LIMITS = DatabaseLimits(connections_max=1)
+
 
 def run_as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
-    """Do something with the owner's role. Needs VIENPHI_OWNER_URL."""
+    """Set up an organization in its cell, with the owner's role. Needs VIENPHI_OWNER_URL."""
     settings = load_settings(config, needed=("owner_url",))
-    assert settings.owner_url is not None, "named as needed"
-    outgoing = settings.providers.rules
-    return asyncio.run(_run(settings.owner_url.get_secret_value(), work, outgoing))
+    return asyncio.run(_with_database(settings, lambda database: work(setup_of(database, settings))))
 
 
 def run_claim_setup(config: Path | None, work: Callable[[ClaimSetup], Awaitable[T]]) -> T:
     """Set up what claims are checked with, with the owner's role. Needs VIENPHI_OWNER_URL."""
-    settings = load_settings(config, needed=("owner_url",))
-    assert settings.owner_url is not None, "named as needed"
-    url = settings.owner_url.get_secret_value()
-    return asyncio.run(_with_database(url, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now)))))
+    return run_on_owner_database(config, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now))))
 
 
 def run_on_owner_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Use the database with the owner's role. Needs VIENPHI_OWNER_URL."""
-    settings = load_settings(config, needed=("owner_url",))
-    assert settings.owner_url is not None, "named as needed"
-    return asyncio.run(_with_database(settings.owner_url.get_secret_value(), work))
+    """Use the database of the cell of an organization with the owner's role. Needs VIENPHI_OWNER_URL."""
+    return asyncio.run(_with_database(load_settings(config, needed=("owner_url",)), work))
 
 
-async def _run(url: str, work: Callable[[Setup], Awaitable[T]], outgoing: AddressRules) -> T:
-    return await _with_database(url, lambda database: work(Setup(database, utc_now, Ids(utc_now), outgoing)))
+def setup_of(database: Database, settings: Settings) -> Setup:
+    """The set-up of organizations in a database."""
+    return Setup(database, utc_now, Ids(utc_now), settings.providers.rules)
 
 
-async def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    await require_migrated(url)
-    database = await Database.open(url, limits=DatabaseLimits(connections_max=1))
-    try:
+async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    async with open_for_command(*owner_cells(settings), limits=OWNER_LIMITS, name="set-up") as database:
         return await work(database)
-    finally:
-        await database.close()

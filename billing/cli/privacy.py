@@ -6,15 +6,16 @@ from pathlib import Path
 import click
 
 from billing.cli.caller import run_as_caller
-from billing.cli.startup import require_migrated
+from billing.cli.cells import cell_option, choose_cells, heading, open_one_cell, owner_cells, require_none_away
+from billing.cli.owner import OWNER_LIMITS
 from billing.core.errors import InvalidValue
+from billing.db.connection_errors import DatabaseUnavailable
 from billing.db.context import utc_now
-from billing.db.database import Database, DatabaseLimits
 from billing.ops.erasure import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
 from billing.organizations.domain.rights import Right
 from billing.organizations.service.api_keys import Caller
 from billing.payments.service.context import PaymentContext
-from billing.settings import load_settings
+from billing.settings import Settings, load_settings
 
 
 @click.group()
@@ -53,22 +54,31 @@ def erase(
 
 @privacy.command("detach-partitions")
 @click.option("--drop", is_flag=True, help="Drop them at once instead of leaving them to be archived.")
+@cell_option("Only this cell.")
 @click.pass_obj
-def detach(config: Path | None, drop: bool) -> None:
-    """Take off the monthly partitions that are past their retention. Needs VIENPHI_OWNER_URL."""
+def detach(config: Path | None, drop: bool, cell: str | None) -> None:
+    """Take off the monthly partitions that are past their retention.
+
+    Needs VIENPHI_OWNER_URL, and the owner_url of each further cell. Exit status 1 where a cell does not answer.
+    """
     settings = load_settings(config, needed=("owner_url",))
-    assert settings.owner_url is not None, "named as needed"
-    url = settings.owner_url.get_secret_value()
-
-    async def work() -> dict[str, list[str]]:
-        await require_migrated(url)
-        owner = await Database.open(url, limits=DatabaseLimits(connections_max=1))
+    away: dict[str, str] = {}
+    for cell_name, url in choose_cells(*owner_cells(settings), cell).items():
         try:
-            return await detach_old_partitions(owner, settings.retention.terms, now=utc_now(), drops=drop)
-        finally:
-            await owner.close()
+            detached = asyncio.run(_detach(url, settings, drops=drop))
+        except DatabaseUnavailable as refusal:
+            if not settings.cells:
+                raise
+            away[cell_name] = refusal.detail
+            continue
+        begin, done = heading(settings, cell_name), "dropped" if drop else "detached"
+        for name in detached:
+            click.echo(f"{begin}{done} {name}")
+        click.echo(f"{begin}{len(detached)} partitions {done}")
+    require_none_away(away)
 
-    detached = [name for names in asyncio.run(work()).values() for name in names]
-    for name in detached:
-        click.echo(f"{'dropped' if drop else 'detached'} {name}")
-    click.echo(f"{len(detached)} partitions {'dropped' if drop else 'detached'}")
+
+async def _detach(url: str, settings: Settings, *, drops: bool) -> list[str]:
+    async with open_one_cell(url, settings, limits=OWNER_LIMITS, name="privacy") as owner:
+        found = await detach_old_partitions(owner, settings.retention.terms, now=utc_now(), drops=drops)
+    return [name for names in found.values() for name in names]

@@ -9,11 +9,11 @@ from random import SystemRandom
 import click
 import httpx
 
-from billing.app import Service, account_settings, open_service
+from billing.app import Service, account_settings
 from billing.checkout.domain.urls import callback_path
 from billing.cli.captured_callback import read_captured
+from billing.cli.cells import open_command_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.startup import require_migrated
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now
@@ -199,12 +199,9 @@ async def _account(service: Service, organization: int, name: str) -> ProviderAc
 
 def _run(config: Path | None, work: Callable[[Service], Awaitable[None]]) -> None:
     settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
 
     async def run() -> None:
-        await require_migrated(url)
-        async with open_service(url, cells=settings.cell_urls) as service:
+        async with open_command_service(settings) as service:
             await work(service)
 
     asyncio.run(run())

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from billing.app import open_service
+from billing.cli.cells import open_command_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.startup import require_migrated
 from billing.core.clock import VIETNAM
 from billing.core.ids import OrganizationId
 from billing.db.transaction_ids import check_transaction_ids
@@ -39,10 +38,7 @@ def recover(config: Path | None, organization: int, since: datetime) -> None:
 
 
 async def _recover(settings: Settings, organization_id: OrganizationId, since: datetime) -> Recovery:
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
-    await require_migrated(url)
-    async with open_service(url, cells=settings.cell_urls, outgoing=settings.providers.rules) as service:
+    async with open_command_service(settings, outgoing=settings.providers.rules) as service:
         for cell in service.context.database.cells:
             await check_transaction_ids(cell)
         return await recover_organization(service.context, organization_id, since=since)

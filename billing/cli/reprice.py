@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -14,12 +14,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from billing.cli.cells import app_cells, open_for_command, require_none_away
 from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.reprice_output import InvoiceRows, JsonLines, LineRows, Output, TextOutput
-from billing.cli.startup import require_migrated
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.parameters import read_parameters
-from billing.db.database import Database
+from billing.db.cells import CellDatabase
+from billing.db.database import HOME
 from billing.invoices.domain.invoice_diff import Totals
 from billing.invoices.service.reprice import (
     REPRICING_LIMITS,
@@ -29,7 +30,7 @@ from billing.invoices.service.reprice import (
     reprice_invoices,
 )
 from billing.invoices.service.reprice_batch import Draft
-from billing.settings import load_settings
+from billing.settings import Settings, load_settings
 from billing.tariffs.domain.tariff import TariffId
 
 _WORKERS_MAX = 64
@@ -66,24 +67,23 @@ def reprice(
     Without a draft every invoice must recompute to itself: exit status 1 if any does not. With --parameters or --tariff
     the output lists who would have paid more or less; a price list applies to the whole period, whatever its first day,
     but not to invoices that the hospital's system priced. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
-    --organization: it may not list the units.
+    --organization and without the setting cells: it may not list the units. Exit status 1 without --organization where
+    a cell does not answer; the invoices of the others are repriced.
     """
     period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
     if tariff is not None and organization is None:
         raise click.UsageError("--tariff needs --organization: a price list is of one unit")
     draft = None if parameters is None and tariff is None else Draft(parameters=_read_draft_parameters(parameters))
     settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
     with ExitStack() as stack:
         outputs: list[Output] = [JsonLines() if is_json else TextOutput(is_draft=draft is not None)]
         if lines_csv is not None:
             outputs.append(stack.enter_context(_rows_in_file(LineRows, lines_csv)))
         if visits_csv is not None:
             outputs.append(stack.enter_context(_rows_in_file(InvoiceRows, visits_csv)))
-        totals = asyncio.run(
+        totals, away = asyncio.run(
             _reprice(
-                url,
+                settings,
                 outputs,
                 draft=draft,
                 tariff_id=None if tariff is None else TariffId(tariff),
@@ -94,12 +94,13 @@ def reprice(
         )
         for output in outputs:
             output.end(totals)
+    require_none_away(away)
     if draft is None and (totals.changed or totals.refused):
         raise SystemExit(1)
 
 
 async def _reprice(
-    url: str,
+    settings: Settings,
     outputs: list[Output],
     *,
     draft: Draft | None,
@@ -107,9 +108,10 @@ async def _reprice(
     period: Period,
     organization_id: OrganizationId | None,
     workers: int,
-) -> Totals:
+) -> tuple[Totals, Mapping[str, str]]:
+    """The sums, and the cells whose invoices are not in them, each with the reason."""
     totals = Totals()
-    processes = WorkerProcesses(workers, url) if workers > 1 else None
+    addresses = app_cells(settings)
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -118,9 +120,9 @@ async def _reprice(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    await require_migrated(url)
-    database = await Database.open(url, limits=REPRICING_LIMITS, application_name="vienphi reprice")
-    try:
+    async with open_for_command(addresses, limits=REPRICING_LIMITS, name="reprice") as database:
+        away = dict(database.away) if isinstance(database, CellDatabase) else {}
+        processes = WorkerProcesses(workers, addresses[HOME], settings.cell_urls, away) if workers > 1 else None
         if draft is not None and tariff_id is not None:
             assert organization_id is not None, "required with the price list"
             draft = replace(draft, tariff=await read_drafted_list(database, organization_id, tariff_id))
@@ -134,9 +136,7 @@ async def _reprice(
                 for change in recomputed.outcome.changes:
                     for output in outputs:
                         output.write(recomputed.organization_id, change)
-    finally:
-        await database.close()
-    return totals
+    return totals, away if organization_id is None else {}
 
 
 def _read_draft_parameters(path: Path | None) -> str | None:

@@ -8,10 +8,9 @@ from uuid import UUID
 
 import click
 
-from billing.cli.startup import require_migrated
+from billing.cli.cells import app_cells, open_for_command, require_all
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
-from billing.db.cells import open_database
 from billing.db.database import DatabaseLimits
 from billing.ops.roll_up import Cursor, OrganizationSums, roll_up
 from billing.ops.roll_up_rows import OutboxPosition
@@ -51,16 +50,10 @@ def roll_up_command(config: Path | None, file: Path) -> None:
 
 
 async def _roll_up(settings: Settings, cursor: Cursor) -> tuple[Sequence[OrganizationSums], Cursor]:
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
-    for each in (url, *settings.cell_urls.values()):
-        await require_migrated(each)
     limits = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
-    database = await open_database(url, settings.cell_urls, limits=limits, application_name="vienphi roll-up")
-    try:
+    async with open_for_command(app_cells(settings), limits=limits, name="roll-up") as database:
+        require_all(database)
         return await roll_up(database, cursor)
-    finally:
-        await database.close()
 
 
 def _read_cursor(file: Path) -> Cursor:

@@ -3,27 +3,25 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import click
 
-from billing.app import open_service
+from billing.cli.cells import open_command_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.startup import require_migrated, sender_limits
+from billing.cli.owner import run_on_owner_database
+from billing.cli.startup import sender_limits
 from billing.core.errors import Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now
-from billing.db.database import Database, DatabaseLimits
+from billing.db.database import Database
 from billing.notifications.domain.webhook import Attempt, EndpointId
 from billing.notifications.service.endpoints import list_endpoints, remove_endpoint, send_test
 from billing.notifications.service.webhooks import list_dead, open_endpoint, redeliver, resume_endpoint
 from billing.payments.service.context import PaymentContext
 from billing.secrets import find_secret
-from billing.settings import Settings, load_settings
+from billing.settings import load_settings
 from billing.worker.sender import Sender
-
-T = TypeVar("T")
 
 _ORGANIZATION = click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the tenant.")
 
@@ -64,7 +62,7 @@ def add(config: Path | None, organization: int, secrets: tuple[str, ...], topics
             clock=utc_now,
         )
 
-    click.echo(f"endpoint {asyncio.run(_as_owner(settings, work))}")
+    click.echo(f"endpoint {run_on_owner_database(config, work)}")
 
 
 @webhook.command("list")
@@ -99,7 +97,7 @@ def remove(config: Path | None, organization: int, *, discard: bool, endpoint: U
             owner, OrganizationId(organization), EndpointId(endpoint), discards_messages=discard
         )
 
-    lost = asyncio.run(_as_owner(load_settings(config, needed=("owner_url",)), work))
+    lost = run_on_owner_database(config, work)
     click.echo(f"endpoint {endpoint} removed; {lost} messages discarded")
 
 
@@ -179,23 +177,9 @@ def resume(config: Path | None, organization: int, endpoint: UUID) -> None:
 
 def _run(config: Path | None, work: Callable[[PaymentContext], Awaitable[None]]) -> None:
     settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    url = settings.database_url.get_secret_value()
 
     async def run() -> None:
-        await require_migrated(url)
-        async with open_service(url, cells=settings.cell_urls) as service:
+        async with open_command_service(settings) as service:
             await work(service.context)
 
     asyncio.run(run())
-
-
-async def _as_owner(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    assert settings.owner_url is not None, "named as needed"
-    owner_url = settings.owner_url.get_secret_value()
-    await require_migrated(owner_url)
-    owner = await Database.open(owner_url, limits=DatabaseLimits(connections_max=1))
-    try:
-        return await work(owner)
-    finally:
-        await owner.close()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import TypeVar
 
 import asyncpg
@@ -19,12 +20,9 @@ import structlog
 
 from billing.core.ids import OrganizationId
 from billing.db.connection_errors import DatabaseBusy, DatabaseUnavailable, OrganizationMoved
-from billing.db.database import Database, DatabaseLimits, LockClass, ReadTransaction, Transaction
+from billing.db.database import HOME, Database, DatabaseLimits, LockClass, ReadTransaction, Transaction
 from billing.db.single_reads import SingleReads
 from billing.db.tenant_setting import check_organization
-
-HOME = "home"
-"""The cell of VIENPHI_DATABASE_URL."""
 
 CELLS = "(cells)"
 """Ends the application name of a session that checks the cell; a move refuses while others are connected."""
@@ -34,6 +32,8 @@ _READING_MAX_S = 1.0
 _MOVING_MAX_S = 3.0
 """How long a transaction waits for an organization that is moving; the move stands still for one second at most."""
 _AGAIN_S = 0.01
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -99,24 +99,42 @@ def map_cells(listings: Mapping[str, CellListing]) -> dict[OrganizationId, str]:
     return {organization_id: names[0] if len(names) == 1 else "" for organization_id, names in found.items()}
 
 
-class CellDatabase(Database):
-    """Several cells. Opened by `open_database`; each organization is served by one of them."""
+class CellsAway(DatabaseUnavailable):
+    """Cells do not answer; what concerns their organizations cannot be done."""
 
-    def __init__(self, cells: Mapping[str, Database]) -> None:
+    code = "cells_away"
+
+
+def cells_away(away: Mapping[str, str]) -> CellsAway:
+    """The refusal that names the cells, each with the reason."""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(away.items()))
+    return CellsAway(f"cells do not answer, and an organization may be there ({reasons})")
+
+
+class CellDatabase(Database):
+    """Several cells. Opened by `open_database`; each organization is served by one of them.
+
+    `away` has the cells that were not opened, each with the reason. An organization that no other cell serves may be in
+    one of them, so it is refused and not unknown.
+    """
+
+    def __init__(self, cells: Mapping[str, Database], away: Mapping[str, str] = _NONE) -> None:
         self._cells_by_name = cells
+        self.away = away
         self._listings: dict[str, CellListing] = {}
         self._names: dict[OrganizationId, str] = {}
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
 
     @property
-    def cells(self) -> Sequence[Database]:
-        return tuple(self._cells_by_name.values())
+    def cells_by_name(self) -> Mapping[str, Database]:
+        return self._cells_by_name
 
     def cell_number(self, organization_id: OrganizationId) -> int:
         """As `Database.cell_number`."""
-        name = self._names.get(organization_id) or HOME
-        return list(self._cells_by_name).index(name)
+        names = list(self._cells_by_name)
+        name = self._names.get(organization_id)
+        return names.index(name) if name in names else 0
 
     async def close(self) -> None:
         """Close every cell."""
@@ -136,10 +154,12 @@ class CellDatabase(Database):
             self._refresh()  # nobody waits: a cell that does not answer delays its own organizations only
             if organization_id not in self._names:
                 await self._refreshed()
-        name = self._names.get(organization_id, HOME)
-        if not name:
+        name = self._names.get(organization_id)
+        if name is None and self.away:
+            raise cells_away(self.away)
+        if name == "":
             raise DatabaseBusy("no cell alone states that it serves this organization; nothing was written")
-        return name
+        return name or HOME
 
     @asynccontextmanager
     async def transaction(
@@ -201,6 +221,8 @@ class CellDatabase(Database):
     @asynccontextmanager
     async def system_transaction(self, *, writing: bool = False) -> AsyncIterator[ReadTransaction]:
         """As `Database.system_transaction`, in the home cell. What concerns every cell uses `cells`."""
+        if HOME not in self._cells_by_name:
+            raise cells_away(self.away)
         async with self._cells_by_name[HOME].system_transaction(writing=writing) as reader:
             yield reader
 
@@ -238,8 +260,7 @@ class CellDatabase(Database):
         """Read the map for the first time. Raises DatabaseUnavailable where a cell does not answer."""
         await self._refresh()
         if len(self._listings) < len(self._cells_by_name):
-            missing = sorted(set(self._cells_by_name) - set(self._listings))
-            raise DatabaseUnavailable(f"cells do not answer: {', '.join(missing)}")
+            raise cells_away(dict.fromkeys(set(self._cells_by_name) - set(self._listings), "the map cannot be read"))
 
     async def _refreshed(self) -> None:
         """Wait for a new map; after a second the last one is used."""
@@ -286,27 +307,25 @@ async def open_database(
     url: str,
     cells: Mapping[str, str],
     *,
+    away: Mapping[str, str] = _NONE,
     limits: DatabaseLimits | None = None,
     application_name: str = "vienphi",
 ) -> Database:
     """Connect to the home cell and to further cells, whose addresses are by name. Raises DatabaseUnavailable.
 
-    Without further cells this is `Database.open`. With them, each cell has `limits` connections.
+    Without further cells this is `Database.open`. With them, each cell has `limits` connections; those of `away`, which
+    has the reasons, are left out.
     """
     if not cells:
         return await Database.open(url, limits=limits, application_name=application_name)
     opened: dict[str, Database] = {}
+    database = CellDatabase(opened, away)
     try:
         for name, address in {HOME: url, **cells}.items():
-            opened[name] = await Database.open(
-                address, limits=limits, application_name=f"{application_name} {CELLS}", is_cell=True
-            )
-    except BaseException:
-        for each in opened.values():
-            await each.close()
-        raise
-    database = CellDatabase(opened)
-    try:
+            if name not in away:
+                opened[name] = await Database.open(
+                    address, limits=limits, application_name=f"{application_name} {CELLS}", is_cell=True
+                )
         await database.read_map()
     except BaseException:
         await database.close()

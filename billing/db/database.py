@@ -4,7 +4,7 @@ It begins transactions; `transaction_end.py` ends them and distinguishes "commit
 stores contain the statements; `role_checks.py` checks the privileges.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -25,6 +25,9 @@ from billing.db.single_reads import SingleReads, fetch_each
 from billing.db.tenant_setting import check_organization
 from billing.db.transaction_end import commit, finish, roll_back, run_single, try_lock, unlock
 from billing.tracing import transaction_span
+
+HOME = "home"
+"""The cell of VIENPHI_DATABASE_URL; the only one where the setting cells is empty."""
 
 _ORGANIZATIONS = """
     SELECT vienphi_organizations() AS id
@@ -180,9 +183,14 @@ class Database:
         return cls(pool, limits, is_cell=is_cell)
 
     @property
-    def cells(self) -> "Sequence[Database]":
+    def cells_by_name(self) -> "Mapping[str, Database]":
         """The databases behind this one, of which each serves some organizations: this one alone, or all cells."""
-        return (self,)
+        return {HOME: self}
+
+    @property
+    def cells(self) -> "Sequence[Database]":
+        """The same without their names."""
+        return tuple(self.cells_by_name.values())
 
     def cell_number(self, _organization_id: OrganizationId) -> int:
         """The position in `cells` of the one that serves an organization, as last read; 0 for an unknown one."""

@@ -23,13 +23,20 @@ def _check_database_address(value: SecretStr) -> SecretStr:
 
 
 DatabaseAddress = Annotated[SecretStr, AfterValidator(_check_database_address)]
+ServerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 
 
 class CellSettings(BaseModel):
-    """A further database that serves organizations. The superuser of `admin_url` moves them to and from it."""
+    """A further database that serves organizations.
+
+    `owner_url` is for commands that set up, `admin_url` (a superuser) for those that move organizations to and from it.
+    `backup_server` is the name of its server in barman; without one, that of the home cell, a hyphen and its own name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     database_url: DatabaseAddress
+    owner_url: DatabaseAddress | None = None
     admin_url: DatabaseAddress | None = None
+    backup_server: ServerName | None = None

@@ -27,7 +27,16 @@ async def maintain(database: Database) -> None:
 
 
 async def make_partitions_once(database: Database) -> None:
-    """Make the partitions that are missing, up to three months ahead, in every cell."""
-    for cell in database.cells:
-        async with cell.system_transaction(writing=True) as reader:
-            await make_partitions(reader)
+    """Make the partitions that are missing, up to three months ahead, in every cell.
+
+    A cell that does not answer stops no other; the error of the first one is raised afterwards.
+    """
+    results = await asyncio.gather(*(_make_partitions(cell) for cell in database.cells), return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result
+
+
+async def _make_partitions(cell: Database) -> None:
+    async with cell.system_transaction(writing=True) as reader:
+        await make_partitions(reader)

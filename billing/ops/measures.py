@@ -4,12 +4,17 @@ The worker measures at an interval and keeps the result; reading `/metrics` runs
 maxima are over all organizations, so their number adds no metric. Source: docs/operations.md, Monitoring.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import structlog
+
 from billing.core.clock import business_date
+from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
+from billing.db.database import Database
 from billing.ledger.store.balances import read_balances
 from billing.ops.measure_rows import (
     BackupCheck,
@@ -21,13 +26,18 @@ from billing.ops.measure_rows import (
 )
 from billing.payments.service.context import PaymentContext
 
+_CELL_TIMEOUT_S = 10.0
+
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """What was measured at a time. Ages in seconds, money in đồng; an age is 0 where nothing waits.
 
-    `organizations` is how many were measured, `failed` how many could not be; `cells_unchecked` is the number of cells
-    without any check of their backups.
+    `organizations` is how many were measured, `failed` how many could not be. `cells` has each cell by name, and
+    whether it answered; `cells_unchecked` is the number of those that did without any check of their backups. Sums,
+    slots and backups are of the cells that answered.
     """
 
     measured_at: datetime
@@ -45,6 +55,7 @@ class Measures:
     unsealed_age_s: float
     slots: Sequence[ReplicationSlot]
     backups: Sequence[BackupCheck]
+    cells: Mapping[str, bool]
     cells_unchecked: int
 
 
@@ -73,17 +84,14 @@ async def measure_organization(context: PaymentContext, organization_id: Organiz
 async def measure_installation(
     context: PaymentContext, measured: Sequence[OrganizationMeasures], *, failed: int
 ) -> Measures:
-    """Add up what was measured of the organizations, with the replication and the backups of the server."""
+    """Add up what was measured of the organizations, with the replication and the backups of the servers.
+
+    A cell that does not answer stops no other.
+    """
     now = context.clock()
-    slots: list[ReplicationSlot] = []
-    backups: list[BackupCheck] = []
-    cells_unchecked = 0
-    for cell in context.database.cells:
-        async with cell.system_transaction() as reader:
-            slots += await read_slots(reader)
-            checks = await read_backup_checks(reader)
-        backups += checks
-        cells_unchecked += not checks
+    cells = context.database.cells_by_name
+    servers = dict(zip(cells, await asyncio.gather(*(_measure_cell(*each) for each in cells.items())), strict=True))
+    answered = [each for each in servers.values() if each is not None]
     queues = [each.queues for each in measured]
     return Measures(
         measured_at=now,
@@ -99,10 +107,29 @@ async def measure_installation(
         webhooks_dead=sum(each.webhooks_dead for each in queues),
         dead_letters=sum(each.dead_letters for each in queues),
         unsealed_age_s=_age(now, (each.unsealed_since for each in queues)),
-        slots=_worst_slots(slots),
-        backups=_worst_checks(backups),
-        cells_unchecked=cells_unchecked,
+        slots=_worst_slots(slot for each in answered for slot in each.slots),
+        backups=_worst_checks(check for each in answered for check in each.backups),
+        cells={name: server is not None for name, server in servers.items()},
+        cells_unchecked=sum(not each.backups for each in answered),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """The replication and the backups of one cell."""
+
+    slots: Sequence[ReplicationSlot]
+    backups: Sequence[BackupCheck]
+
+
+async def _measure_cell(name: str, cell: Database) -> _Server | None:
+    """Measure the server of a cell; None where it does not answer."""
+    try:
+        async with asyncio.timeout(_CELL_TIMEOUT_S), cell.system_transaction() as reader:
+            return _Server(await read_slots(reader), await read_backup_checks(reader))
+    except (Unavailable, TimeoutError) as error:
+        log.warning("cell_not_measured", cell=name, error=type(error).__name__)
+        return None
 
 
 def _worst_slots(slots: Iterable[ReplicationSlot]) -> Sequence[ReplicationSlot]:

@@ -3,6 +3,7 @@ partitions to go to, and the tasks of the process run.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from billing.organizations.store.organizations import read_account_ids
 from billing.payments.service.context import PaymentContext
 
 ANSWER_TIMEOUT_S = 1.0
+_CELL_TIMEOUT_S = 0.8
 FINE = "ok"
 _SOON = timedelta(days=7)
 _UNKNOWN = "unknown"
@@ -25,7 +27,8 @@ class Readiness:
     """One word a part: `ok`, or what is wrong with it.
 
     `partitions` is `missing` where rows of now have none, which stops everything, and `ending` where those of next
-    week have none. `missing_partitions` and `tasks_down` name what is not ok.
+    week have none. `missing_partitions` and `tasks_down` name what is not ok. `cells` has a word for each of several
+    cells: `ok`, or the first part that is not; the other fields are those of the first cell that is ready.
     """
 
     database: str
@@ -34,6 +37,7 @@ class Readiness:
     tasks: str = FINE
     missing_partitions: tuple[str, ...] = ()
     tasks_down: tuple[str, ...] = field(default=())
+    cells: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
@@ -61,8 +65,30 @@ class ReadinessCheck:
 
 async def _look(context: PaymentContext) -> Readiness:
     """The readiness of the first cell that is ready: one that is down stops its own organizations only."""
-    found = [await _look_at(cell, context.clock()) for cell in context.database.cells]
-    return next((each for each in found if each.is_ready), found[0])
+    cells = context.database.cells_by_name
+    if len(cells) == 1:
+        [only] = cells.values()
+        return await _look_at(only, context.clock())
+    found = dict(
+        zip(cells, await asyncio.gather(*(_look_in_time(each, context) for each in cells.values())), strict=True)
+    )
+    first = next((each for each in found.values() if each.is_ready), next(iter(found.values())))
+    return replace(first, cells={name: _word(each) for name, each in found.items()})
+
+
+async def _look_in_time(cell: Database, context: PaymentContext) -> Readiness:
+    """The readiness of one of several cells; one that does not answer does not delay the answer about the others."""
+    try:
+        async with asyncio.timeout(_CELL_TIMEOUT_S):
+            return await _look_at(cell, context.clock())
+    except TimeoutError:
+        return Readiness(database=f"no answer within {_CELL_TIMEOUT_S:g} s")
+
+
+def _word(readiness: Readiness) -> str:
+    """The first part that is not ok."""
+    parts = (readiness.database, readiness.schema, readiness.partitions)
+    return next((each for each in parts if each != FINE), FINE)
 
 
 async def _look_at(cell: Database, now: datetime) -> Readiness:

@@ -23,12 +23,15 @@ class HealthDocument(TypedDict):
 class ReadinessDetails(TypedDict):
     """Details of the failing parts, with a key: tasks of the process, partitions, accounts of the key's organization.
 
+    `cells` has each of several cells, `ok` or the code of its fault; it is empty where there is one.
+
     Accounts are given by their ids. `throttled_accounts` are answered "try later", because too many of their
     deliveries could not be written. `circuit_open_accounts` are not called after several failures in a row.
     `unusable_accounts` have invalid settings, with the reason. The other accounts work, so the process is ready.
     `task_restarts` counts restarted tasks.
     """
 
+    cells: dict[str, str]
     missing_partitions: list[str]
     tasks_down: list[str]
     task_restarts: dict[str, int]
@@ -81,6 +84,7 @@ async def get_readiness(request: web.Request) -> web.Response:
         organization_id = (await caller_of(request)).organization_id
         own = await find_account_ids(app.context, organization_id)
         details = {
+            "cells": dict(readiness.cells),
             "missing_partitions": list(readiness.missing_partitions),
             "tasks_down": list(readiness.tasks_down),
             "task_restarts": dict(app.context.background.restarts()),

@@ -43,6 +43,7 @@ async def serving_metrics(
                 "schema": found.schema,
                 "partitions": found.partitions,
                 "tasks": found.tasks,
+                "cells": dict(found.cells),
             },
             status=HTTPStatus.OK if found.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
         )

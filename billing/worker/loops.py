@@ -124,13 +124,13 @@ class Loops:
 def for_each_organization(
     context: PaymentContext, name: str, work: Callable[[OrganizationId], Awaitable[int]]
 ) -> Callable[[], Awaitable[TickResult]]:
-    """A task over all organizations, a few at once; the failure of one does not stop the others."""
+    """A task over all organizations, a few of each cell at once; the failure of one does not stop the others."""
 
     async def run_once() -> TickResult:
-        at_once = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)
+        at_once = [asyncio.Semaphore(ORGANIZATIONS_AT_ONCE) for _ in context.database.cells]
 
         async def serve(organization_id: OrganizationId) -> int | None:
-            async with at_once:
+            async with at_once[context.database.cell_number(organization_id)]:
                 try:
                     with span(f"organization {name}", organization_id=organization_id) as item:
                         done = await work(organization_id)

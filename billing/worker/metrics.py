@@ -1,6 +1,6 @@
 """Metrics of the worker for Prometheus: its loops, and what the loop `measure` last measured of the installation.
 
-Reading them runs no statement. Labels are loops, replication slots and servers of barman, never an
+Reading them runs no statement. Labels are loops, cells, replication slots and servers of barman, never an
 organization. Sums over several workers would count twice: each of them measures the whole installation.
 """
 
@@ -92,6 +92,7 @@ class _MeasureMetrics(Collector):
             yield _gauge(name, description, () if found is None else [value_of(found)])
         age = () if found is None else [(now - found.measured_at).total_seconds()]
         yield _gauge("vienphi_measures_age_seconds", "Time since the installation was last measured", age)
+        yield from _cells(found)
         yield from _replication(found)
         yield from _backups(found, self._clock)
 
@@ -101,6 +102,13 @@ def _gauge(name: str, description: str, values: Iterable[float]) -> GaugeMetricF
     for value in values:
         family.add_metric((), value)
     return family
+
+
+def _cells(found: Measures | None) -> Iterable[Metric]:
+    family = GaugeMetricFamily("vienphi_cell_up", "1 where a cell answered the last measurement", labels=("cell",))
+    for name, is_up in found.cells.items() if found else ():
+        family.add_metric((name,), is_up)
+    yield family
 
 
 def _replication(found: Measures | None) -> Iterable[Metric]:

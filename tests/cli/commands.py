@@ -29,10 +29,10 @@ def environment(given: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def call(*arguments: str, **given: str) -> Result:
-    """Run one command; `stdout`, `stderr` and `exit_code` are those of the process it would be."""
+def call(*arguments: str, typed: str = "", **given: str) -> Result:
+    """Run one command, to which `typed` is typed; `stdout`, `stderr` and `exit_code` are as of a process."""
     with environment(given):
-        return CliRunner().invoke(main, [str(each) for each in arguments], prog_name="vienphi")
+        return CliRunner().invoke(main, [str(each) for each in arguments], prog_name="vienphi", input=typed)
 
 
 def called(*arguments: str, **given: str) -> str:

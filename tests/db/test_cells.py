@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from billing.core.ids import OrganizationId
-from billing.db.cells import HOME, CellDatabase, CellListing, map_cells, open_database
+from billing.db.cells import CellDatabase, CellListing, map_cells, open_database
 from billing.db.connection_errors import DatabaseBusy, OrganizationMoved
-from billing.db.database import Database, DatabaseLimits
+from billing.db.database import HOME, Database, DatabaseLimits
 from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Verdict
 from tests.builders import DemoHospital, add_demo_hospital

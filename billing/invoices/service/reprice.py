@@ -12,11 +12,11 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
@@ -26,6 +26,7 @@ from threading import Thread
 from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
+from billing.db.cells import open_database
 from billing.db.database import Database, DatabaseLimits
 from billing.invoices.domain.invoice_diff import InvoiceDiff, Totals
 from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_issued
@@ -95,10 +96,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcesses:
-    """Reprice in `count` processes: each reads and prices over its own connection to `url`."""
+    """Reprice in `count` processes: each reads and prices over its own connections, to the cells that are not away."""
 
     count: int
     url: str
+    cells: Mapping[str, str] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
+
+    async def open(self) -> Database:
+        """The database of one process."""
+        return await open_database(
+            self.url, self.cells, away=self.away, limits=REPRICING_LIMITS, application_name="vienphi reprice"
+        )
 
 
 async def read_drafted_list(database: Database, organization_id: OrganizationId, tariff_id: TariffId) -> DraftedList:
@@ -218,7 +227,7 @@ async def _in_workers(
     loop = asyncio.get_running_loop()
     # Spawned: a fork would copy this process with its connections, and grow with all its memory.
     pool = ProcessPoolExecutor(
-        processes.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(processes.url, draft)
+        processes.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(processes, draft)
     )
     waiting: deque[tuple[Batch, asyncio.Future[Outcome]]] = deque()
     try:
@@ -241,8 +250,8 @@ async def _in_workers(
 class _Process:
     """The state of one worker process."""
 
-    def __init__(self, url: str, draft: Draft | None) -> None:
-        self._url, self._draft = url, draft
+    def __init__(self, processes: WorkerProcesses, draft: Draft | None) -> None:
+        self._processes, self._draft = processes, draft
         self._runner = asyncio.Runner()
         self._database: Database | None = None
 
@@ -252,7 +261,7 @@ class _Process:
 
     async def _reprice(self, span: Batch) -> Outcome:
         if self._database is None:
-            self._database = await Database.open(self._url, limits=REPRICING_LIMITS, application_name="vienphi reprice")
+            self._database = await self._processes.open()
         return await reprice_one_batch(self._database, span, self._draft)
 
     def end(self) -> None:
@@ -265,11 +274,11 @@ _this: list[_Process] = []
 """The state of this worker process; empty in the parent process."""
 
 
-def _begin(url: str, draft: Draft | None) -> None:
+def _begin(processes: WorkerProcesses, draft: Draft | None) -> None:
     # Ctrl-C reaches the whole process group; the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _this.append(_Process(url, draft))
+    _this.append(_Process(processes, draft))
     Finalize(None, _this[0].end, exitpriority=1)
 
 

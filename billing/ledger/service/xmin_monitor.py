@@ -33,9 +33,15 @@ class XminMonitor:
         """The age now, of all cells the largest, in seconds, at most one interval too high; 0 if nothing is written.
 
         Transactions that had begun before an earlier read are over once the watermark has reached the id of that read.
-        The first read limits the reported age.
+        The first read limits the reported age. Of several cells those that answer are read; raises the error of the
+        first one where none does.
         """
-        ages = [await self._look_at(cell, looks) for cell, looks in zip(self._database.cells, self._looks, strict=True)]
+        looks = [self._look_at(cell, looks) for cell, looks in zip(self._database.cells, self._looks, strict=True)]
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        ages = [each for each in found if isinstance(each, float)]
+        for each in found:
+            if isinstance(each, BaseException) and (not ages or not isinstance(each, Exception)):
+                raise each
         return max(ages)
 
     async def _look_at(self, cell: Database, looks: deque[tuple[float, int]]) -> float:
