@@ -22,6 +22,7 @@ from billing.cli.cells import (
 )
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
+from billing.cli.organization_clear import clear
 from billing.cli.organization_move import move
 from billing.cli.owner import OWNER_LIMITS, run_as_owner, run_claim_setup, run_on_owner_database, setup_of
 from billing.cli.roll_up import roll_up_command
@@ -48,6 +49,7 @@ def organization() -> None:
 
 
 organization.add_command(move)
+organization.add_command(clear)
 organization.add_command(roll_up_command)
 
 

@@ -34,7 +34,7 @@ def move(config: Path | None, *, number: int, target: str, standstill: float, is
     Exit status 1 if it is refused or not complete.
     """
     organization_id = OrganizationId(number)
-    sides = _sides(load_settings(config, needed=("admin_url",)))
+    sides = read_sides(load_settings(config, needed=("admin_url",)))
     if target not in sides:
         raise MoveRefused(f"there is no cell {target}; the setting cells has {', '.join(sides)}")
     try:
@@ -59,7 +59,7 @@ async def _move(
     return await move_organization(organization_id, source, target, report=click.echo, standstill_max_s=standstill_s)
 
 
-def _sides(settings: Settings) -> dict[str, Side]:
+def read_sides(settings: Settings) -> dict[str, Side]:
     """The superuser's address of every cell. Raises MoveRefused where one is missing."""
     assert settings.admin_url is not None, "named as needed"
     sides = {HOME: Side(HOME, settings.admin_url.get_secret_value())}

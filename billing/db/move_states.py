@@ -29,21 +29,25 @@ class MoveState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMove:
-    """The state of an organization in one cell and the name of the other cell."""
+    """The state of an organization in one cell and the name of the other cell.
+
+    `is_cleared`: it has left, and its rows were deleted since.
+    """
 
     state: MoveState
     other_cell: str
+    is_cleared: bool = False
 
 
 _READ = """
-    SELECT state, other_cell FROM organization_move WHERE organization_id = $1
+    SELECT state, other_cell, cleared_at IS NOT NULL AS is_cleared FROM organization_move WHERE organization_id = $1
 """
 
 
 async def read_move(connection: AdminConnection, organization_id: OrganizationId) -> StoredMove | None:
     """The state of an organization in a cell; None where it never moved."""
     row = await connection.fetchrow(_READ, organization_id)
-    return None if row is None else StoredMove(MoveState(row["state"]), row["other_cell"])
+    return None if row is None else StoredMove(MoveState(row["state"]), row["other_cell"], row["is_cleared"])
 
 
 _ADD = """
@@ -59,7 +63,8 @@ async def add_move(
 
 
 _CHANGE = """
-    UPDATE organization_move SET state = $2, other_cell = $3, changed_at = now() WHERE organization_id = $1
+    UPDATE organization_move SET state = $2, other_cell = $3, changed_at = now(), clearing_at = NULL, cleared_at = NULL
+    WHERE organization_id = $1
 """
 
 
@@ -242,6 +247,10 @@ _CLOSED = """
 """
 
 
+def _closing_policy(organization_id: OrganizationId) -> str:
+    return f"organization_{organization_id:d}_left"
+
+
 async def close_tables(
     connection: AdminConnection, tables: Sequence[MovedTable], organization_id: OrganizationId, *, wait_ms: int
 ) -> int:
@@ -249,7 +258,7 @@ async def close_tables(
 
     A policy needs a table for itself for an instant. It waits `wait_ms` at most, so that others wait no longer.
     """
-    name = f"organization_{organization_id:d}_left"
+    name = _closing_policy(organization_id)
     closed = {row["name"] for row in await connection.fetch(_CLOSED, name)}
     remaining = 0
     await connection.execute(f"SET lock_timeout = {wait_ms:d}")
@@ -261,6 +270,20 @@ async def close_tables(
                 f"CREATE POLICY {name} ON {table.name} AS RESTRICTIVE"
                 f" USING ((SELECT vienphi_is_here({organization_id:d})))"
             )
+        except asyncpg.LockNotAvailableError:
+            remaining += 1
+    await connection.execute("SET lock_timeout = 0")
+    return remaining
+
+
+async def open_tables(connection: AdminConnection, organization_id: OrganizationId, *, wait_ms: int) -> int:
+    """Drop the policies of `close_tables`, for an organization without rows; returns how many tables remain."""
+    name = _closing_policy(organization_id)
+    remaining = 0
+    await connection.execute(f"SET lock_timeout = {wait_ms:d}")
+    for row in await connection.fetch(_CLOSED, name):
+        try:
+            await connection.execute(f"DROP POLICY IF EXISTS {name} ON {row['name']}")
         except asyncpg.LockNotAvailableError:
             remaining += 1
     await connection.execute("SET lock_timeout = 0")

@@ -170,9 +170,19 @@ def _without_cells(side: Side, names: Sequence[str]) -> MoveRefused:
 
 
 async def _read_arriving(move: Move) -> StoredMove | None:
-    """The state in the target, None where it has none. Raises MoveRefused for that of another or an ended move."""
+    """The state in the target, None where the move has not begun there.
+
+    Raises MoveRefused for that of another or an ended move, and where the organization has left its rows there.
+    """
     source, target = move.sides
     arriving = await read_move(move.target, move.organization_id)
+    if arriving is not None and arriving.state is MoveState.LEFT:
+        if arriving.is_cleared:
+            return None
+        raise MoveRefused(
+            f"{target.cell} still has the rows that the organization left there; delete them first:"
+            f" vienphi organization clear {move.organization_id} --cell {target.cell}"
+        )
     if arriving is not None and (
         arriving.other_cell != source.cell or arriving.state not in (MoveState.ARRIVING, MoveState.READY)
     ):
@@ -195,7 +205,7 @@ async def _begin(move: Move) -> None:
         await change_move(move.source, organization_id, MoveState.LEAVING, other_cell=target.cell)
     elif stored != (leaving := StoredMove(MoveState.LEAVING, target.cell)):
         raise MoveRefused(f"{source.cell} states {stored.state} with {stored.other_cell}, not {leaving.state}")
-    if arriving is None:
+    if arriving is None and await read_move(move.target, organization_id) is None:
         await add_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)
     else:
         await change_move(move.target, organization_id, MoveState.ARRIVING, other_cell=source.cell)

@@ -1,11 +1,14 @@
-"""Two clusters as cells: `home` and `north`, each of its own with the settings that a move needs."""
+"""Two clusters as cells: `home` and `north`, each of its own with the settings that a move needs.
+
+`open_clusters` starts both; the fixture `clusters` gives each test two databases of clusters that a module shares.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from billing.db.migrator import migrate
-from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.devserver.embedded import APP_ROLE, DATABASE_NAME, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
 from billing.ops.move_sides import Side
 
 HOME, NORTH = "home", "north"
@@ -23,11 +26,30 @@ REPLICATION: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """One migrated database of a cluster."""
+
+    server: EmbeddedPostgres
+    name: str = DATABASE_NAME
+
+    @property
+    def owner_url(self) -> str:
+        return self.url(OWNER_ROLE)
+
+    @property
+    def app_url(self) -> str:
+        return self.url(APP_ROLE)
+
+    def url(self, role: str) -> str:
+        return self.server.url(role, self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Clusters:
     """Two running clusters with migrated databases."""
 
-    home: EmbeddedPostgres
-    north: EmbeddedPostgres
+    home: Cell
+    north: Cell
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -55,4 +77,4 @@ async def open_clusters(*, durable: bool = False) -> AsyncIterator[Clusters]:
     with running_clusters(durable=durable) as (home, north):
         for each in (home, north):
             await migrate(each.owner_url)
-        yield Clusters(home, north)
+        yield Clusters(Cell(home), Cell(north))

@@ -69,8 +69,8 @@ class Moving:
         clusters = self._clusters
         home = [await self._hospital(clusters.home.owner_url, number) for number in range(1, self._cycles + 2)]
         north = await self._hospital(clusters.north.owner_url, self._northern)
-        self._stock = Stock(clusters.home, home)
-        self._other_stock = Stock(clusters.north, [north])
+        self._stock = Stock(clusters.home.server, home)
+        self._other_stock = Stock(clusters.north.server, [north])
         self._other_stock._made = 10_000_000
         environment = {
             "VIENPHI_DATABASE_URL": clusters.home.app_url,
@@ -221,9 +221,9 @@ class Moving:
                 case "worker":
                     self._worker.kill()
                 case "home":
-                    await asyncio.to_thread(self._clusters.home.crash)
+                    await asyncio.to_thread(self._clusters.home.server.crash)
                 case "north":
-                    await asyncio.to_thread(self._clusters.north.crash)
+                    await asyncio.to_thread(self._clusters.north.server.crash)
                 case "sender":
                     await self._end_sessions(self._clusters.home.url(SUPERUSER), "walsender")
                 case "receiver":

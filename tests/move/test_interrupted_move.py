@@ -1,6 +1,5 @@
 """A move that is interrupted at any of its steps: the organization is in one cell, and a second run ends it."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from billing.ops import organization_move
 from billing.ops.organization_move import move_organization
 from tests.builders import DemoHospital, add_demo_hospital
 from tests.flow import assert_books_are_right, open_flow
-from tests.move.clusters import Clusters, open_clusters
+from tests.move.clusters import Clusters
 
 pytestmark = [pytest.mark.own_server, pytest.mark.slow]
 
@@ -35,12 +34,6 @@ STEPS = (
 
 class Killed(Exception):
     """The process ends here."""
-
-
-@pytest.fixture
-async def clusters() -> AsyncIterator[Clusters]:
-    async with open_clusters() as opened:
-        yield opened
 
 
 def end_at(patch: pytest.MonkeyPatch, name: str, number: int, *, is_after: bool) -> None:
