@@ -63,7 +63,8 @@ def _scope(route: Route) -> Reach | Rows | Coded:
     return SCOPES[route.path.removeprefix(PREFIX).split("/")[1]]
 
 
-async def _spend_day(site: Site) -> Exchanges:
+async def spend_day(site: Site) -> Exchanges:
+    """Use every operation as organization 1."""
     exchanges = Exchanges()
     await record(site, exchanges.keep)
     assert exchanges.requests.keys() == {route.handler.__name__ for route in API}
@@ -75,11 +76,17 @@ def _of_first(content: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_key_of_another_organization_finds_and_changes_nothing(site: Site) -> None:
-    day = await _spend_day(site)
+    day = await spend_day(site)
     other = await add_demo_hospital(site.database.owner_url, organization=2, facility_code="02001")
+
+    await assert_finds_and_changes_nothing(site, day, other.authorization)
+
+
+async def assert_finds_and_changes_nothing(site: Site, day: Exchanges, authorization: Mapping[str, str]) -> None:
+    """Repeat the day of organization 1 with the key of another organization; also for the tests of moves."""
     before = _of_first(await site.content())
 
-    answers = await day.repeat(site, other.authorization)
+    answers = await day.repeat(site, authorization)
 
     for route, answer in answers:
         assert answer.status_code < 500, (route, answer.text)
@@ -93,7 +100,7 @@ async def test_key_of_another_organization_finds_and_changes_nothing(site: Site)
 
 
 async def test_key_of_another_facility_finds_and_changes_nothing(site: Site) -> None:
-    day = await _spend_day(site)
+    day = await spend_day(site)
     key = await _key_at(site, _OTHER)
     before = await site.content()
 
@@ -114,7 +121,7 @@ async def test_key_of_another_facility_finds_and_changes_nothing(site: Site) -> 
 
 
 async def test_key_of_the_facility_of_a_day_reads_all_of_it(site: Site) -> None:
-    day = await _spend_day(site)
+    day = await spend_day(site)
     key = await _key_at(site, FACILITY_CODE, _OTHER)
     read = {name: each for name, each in day.requests.items() if each[0].method == "GET"}
 
