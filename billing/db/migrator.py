@@ -18,6 +18,7 @@ import structlog
 
 import billing
 from billing.core.errors import BillingError
+from billing.db.cells import CELLS
 from billing.db.concurrent_indexes import (
     IndexStatement,
     NotAnIndex,
@@ -185,7 +186,8 @@ async def pending(url: str, *, directory: Path | None = None) -> list[str]:
     Raises a MigrationRefused as `migrate` does, GrantsMissing for the app role, or DatabaseUnavailable.
     """
     migrations = read_migrations(directory or migrations_directory())
-    async with _connected(url) as connection:
+    # It reads no row of an organization, so a move need not refuse it (`find_sessions_without_cells`).
+    async with _connected(url, f"vienphi pending {CELLS}") as connection:
         try:
             record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
         except asyncpg.InsufficientPrivilegeError as error:
@@ -330,10 +332,10 @@ def _failed(migration: Migration, error: asyncpg.PostgresError, *, offset: int =
 
 
 @asynccontextmanager
-async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def _connected(url: str, name: str = "vienphi migrate") -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     try:
         connection = await asyncpg.connect(
-            url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
+            url, timeout=10, server_settings={"application_name": name, "timezone": "UTC"}
         )
     except ADDRESS_ERRORS as error:
         raise cannot_connect(error) from None  # its message repeats parts of the address

@@ -52,6 +52,10 @@ class Clusters:
     north: Cell
 
     @property
+    def both(self) -> tuple[Cell, Cell]:
+        return self.home, self.north
+
+    @property
     def sides(self) -> tuple[Side, Side]:
         """The source and the target of a move from home."""
         return Side(HOME, self.home.url(SUPERUSER)), Side(NORTH, self.north.url(SUPERUSER))

@@ -33,6 +33,7 @@ READY = {
     "accounts": "ok",
 }
 NO_DETAILS: dict[str, object] = {
+    "cells": {},
     "missing_partitions": [],
     "tasks_down": [],
     "task_restarts": {},

@@ -11,6 +11,7 @@ from billing.db.cells import open_database
 from billing.db.connection_errors import DatabaseUnavailable
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.service.xmin_monitor import XminMonitor
+from billing.ops import readiness as readiness_module
 from billing.ops.maintenance import make_partitions_once
 from billing.ops.readiness import ReadinessCheck
 from billing.payments.service.context import PaymentContext
@@ -54,8 +55,14 @@ async def drop_last_partition(address: DatabaseAddress) -> str:
 @pytest.mark.new_database
 @pytest.mark.parametrize("away", ["home", "north"])
 async def test_other_cell_is_measured_ready_and_maintained(
-    polling_flow: PollingFlow, database: DatabaseAddress, north: DatabaseAddress, away: str
+    polling_flow: PollingFlow,
+    database: DatabaseAddress,
+    north: DatabaseAddress,
+    away: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("ANSWER_TIMEOUT_S", "_CELL_TIMEOUT_S"):
+        monkeypatch.setattr(readiness_module, name, 60.0)
     cells = await open_database(database.app_url, {"north": north.app_url}, limits=DatabaseLimits(connections_max=3))
     stays, stopped = (north, database) if away == "home" else (database, north)
     served = OrganizationId(2 if away == "home" else 1)
