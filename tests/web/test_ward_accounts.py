@@ -131,7 +131,7 @@ async def test_ward_requests_more_when_less_than_the_threshold_is_left(site: Sit
     answer = await send(site.client, settings, {"threshold": 500_000}, method="PUT")
     short = await _balance(site, visit_id)
 
-    assert answer == {"advance_type": "guarantee_deposit", "threshold": 500_000}
+    assert answer == {"advance_type": "guarantee_deposit", "threshold": 500_000, "return_days": None}
     assert (enough["deposit_left"], enough["is_below_threshold"], enough["proposal"]["amount"]) == (450_000, False, 0)
     assert (short["deposit_left"], short["is_below_threshold"], short["threshold"]) == (450_000, True, 500_000)
     assert short["proposal"]["amount"] == 50_000
