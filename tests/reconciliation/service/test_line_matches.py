@@ -87,8 +87,7 @@ async def test_references_are_compared_in_one_normal_form(own: MatchingFlow, ref
     assert len(await own.fetch(_PAIRS)) == 1
 
 
-@pytest.mark.parametrize("first", ["FT-T1", "FT- T1"])
-@pytest.mark.parametrize("second", ["FT-T1 ", "ft-t1", "F T-T1", "ＦＴ-Ｔ１"])
+@pytest.mark.parametrize(("first", "second"), [("FT-T1", "ft-t1"), ("F T-T1", "FT-T1"), ("ft-t1", "ＦＴ-Ｔ１")])
 async def test_lines_of_two_imports_with_one_reference_compete_however_it_is_written(
     own: MatchingFlow, first: str, second: str
 ) -> None:

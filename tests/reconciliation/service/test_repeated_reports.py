@@ -93,7 +93,7 @@ async def test_activation_reads_the_file_no_more(flow: PaymentFlow, monkeypatch:
     assert await rows(flow, _DAYS) == _SET
 
 
-@pytest.mark.parametrize(("at", "side"), [(6, "after"), (7, "before"), (7, "after")])
+@pytest.mark.parametrize(("at", "side"), [(6, "after"), (7, "after")])
 async def test_killed_import_of_known_lines_sets_their_days_once(
     flow: PaymentFlow, database: DatabaseAddress, tmp_path: Path, at: int, side: str
 ) -> None:
