@@ -36,6 +36,7 @@ INSTALLED_15 = Path("/usr/lib/postgresql/15/bin")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pg_version(least): needs a server of at least this major version")
     config.addinivalue_line("markers", "slow: run by make check-slow; a short form of the test is in make test")
+    config.addinivalue_line("markers", "short: a slow form of the test makes more of the same; CI runs that one alone")
     config.addinivalue_line("markers", "new_database: needs a database of its own, to which nobody is connected")
     config.addinivalue_line("markers", "own_server: needs the superuser, so not a server that addresses point at")
     # The renderer of structlog's defaults draws a traceback in boxes, which takes seconds of processor time.

@@ -40,6 +40,7 @@ def measure(*arguments: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.short
 def test_bench_of_our_service_alone_loses_and_doubles_nothing() -> None:
     result = measure("--only", "ours", "--closed", "0.3", "--open", "0.3")
 

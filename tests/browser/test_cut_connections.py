@@ -68,6 +68,7 @@ async def take_until_cut(browser: Browser, site: Site, day: DeskDay, cuts: int, 
     await assert_books_are_right(site.context.database)
 
 
+@pytest.mark.short
 async def test_receipts_of_the_desk_survive_cuts(browser: Browser, site: Site, day: DeskDay) -> None:
     await take_until_cut(browser, site, day, 6, seed=3)
 

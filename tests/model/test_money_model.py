@@ -189,7 +189,9 @@ def house(database: DatabaseAddress) -> Iterator[House]:
     close_all(loop)
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(long_rounds(6), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "examples", [pytest.param(4, marks=pytest.mark.short), pytest.param(long_rounds(6), marks=pytest.mark.slow)]
+)
 def test_service_and_model_of_the_money_agree_after_every_step(house: House, examples: int) -> None:
     MoneyMachine.house = house
 

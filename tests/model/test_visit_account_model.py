@@ -27,7 +27,9 @@ def service(database: DatabaseAddress) -> Iterator[VisitService]:
     close_all(loop)
 
 
-@pytest.mark.parametrize("examples", [2, pytest.param(long_rounds(6), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "examples", [pytest.param(2, marks=pytest.mark.short), pytest.param(long_rounds(6), marks=pytest.mark.slow)]
+)
 def test_every_view_of_a_visit_account_agrees_after_every_step(service: VisitService, examples: int) -> None:
     VisitAccountMachine.service = service
 

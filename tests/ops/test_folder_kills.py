@@ -90,7 +90,9 @@ async def _drop(context: PaymentContext, hospital: DemoHospital, path: Path, ma_
     (path / f"{ma_lk}.csv").write_text(HEADER + "".join(rows), "utf-8")
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(long_rounds(5), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(2, marks=pytest.mark.short), pytest.param(long_rounds(5), marks=pytest.mark.slow)]
+)
 async def test_kills_at_random_points_leave_every_row_once_and_every_file_done_or_failed(
     database: DatabaseAddress, app_database: Database, hospital: DemoHospital, tmp_path: Path, rounds: int
 ) -> None:

@@ -19,7 +19,7 @@ _LONG_ROUNDS = {Place.VISIT: 20, Place.DESK: 5, Place.EXCEPTION: 5}
 def _cases() -> list[Any]:
     """Each act of each place, in a short and in a long form."""
     acts = [(place, act) for place, of_place in ACTS_AT.items() for act in of_place]
-    short = [pytest.param(place, act, 1) for place, act in acts]
+    short = [pytest.param(place, act, 1, marks=pytest.mark.short) for place, act in acts]
     return short + [
         pytest.param(place, act, long_rounds(_LONG_ROUNDS[place]), marks=pytest.mark.slow) for place, act in acts
     ]
