@@ -218,5 +218,6 @@ SHOTS = (
     Shot(name="shift-close-result", role=CASHIER, path="/shift/close", act=_tick),
     Shot(name="shift-minutes", role=CASHIER, path="/shift/close", act=_sign),
     Shot(name="shift-minutes-paper", role=CASHIER, path=_of("/print/shifts/{shift}"), size=(900, 1000)),
+    Shot(name="receipt-frozen", role=HEAD, path=_of("/receipts/{receipt}")),
     Shot(name="shift-next", role=CASHIER, path="/shift?closed"),
 )
