@@ -4,10 +4,13 @@ The readers are in `formats`; `running_balance` finds direction and order; `stat
 Amounts and balances are whole đồng; an account may be overdrawn, so a balance may be negative.
 """
 
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import blake2b
+from heapq import merge
 from typing import NewType
 from uuid import UUID
 
@@ -22,7 +25,9 @@ TEXT_LENGTH_MAX = 4_000
 """Characters of the text of a line."""
 
 KEYS_MAX = 500_000
-"""Lines whose equals are counted at once (`OrdinalCounter`): some 100 MB of memory at most."""
+"""Lines whose equals are counted at once (`OrdinalCounter`): 8 bytes for each, some 100 on the newest day."""
+
+_PACKED_AT_LEAST = 1_000
 
 
 class LineKind(StrEnum):
@@ -162,6 +167,34 @@ def line_key_hex(bank_account_number: str, line: StatementLine) -> str:
     return _digest(bank_account_number, line, line.ordinal).hex()
 
 
+class _DayCounts:
+    """How often each key of a day occurred; `keys` are different."""
+
+    __slots__ = ("_once", "_seen", "keys")
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self._seen: dict[int, int] = {}
+        self._once = array("q")  # packed keys, in order; those that occur again are counted in `_seen`
+
+    def add(self, key: int) -> int:
+        """How often the key has occurred, this time included."""
+        seen = self._seen.get(key, 0)
+        if not seen and self._once:
+            place = bisect_left(self._once, key)
+            seen = int(place < len(self._once) and self._once[place] == key)
+        self._seen[key] = seen + 1
+        self.keys += not seen
+        return seen + 1
+
+    def pack(self) -> None:
+        """Store the keys that occurred once in 8 bytes each. They take longer to find: for days that are over."""
+        if len(self._seen) >= _PACKED_AT_LEAST:
+            once = sorted(key for key, seen in self._seen.items() if seen == 1)
+            self._once = array("q", merge(self._once, once))
+            self._seen = {key: seen for key, seen in self._seen.items() if seen > 1}
+
+
 class OrdinalCounter:
     """Numbers the equal lines of one account, day by day, in the order in which they occurred.
 
@@ -171,7 +204,7 @@ class OrdinalCounter:
 
     def __init__(self, *, keys_max: int = KEYS_MAX) -> None:
         self._keys_max = keys_max
-        self._days: dict[date, dict[int, int]] = {}
+        self._days: dict[date, _DayCounts] = {}
         self._keys = 0
         self._dropped_until: date | None = None
 
@@ -182,8 +215,7 @@ class OrdinalCounter:
         counts = self._days.get(line.booked_on)
         if counts is None:
             counts = self._open(line)
-        seen = counts.get(key, 0) + 1
-        counts[key] = seen
+        seen = counts.add(key)
         if seen > 1:
             return replace(line, ordinal=seen)
         self._keys += 1
@@ -194,11 +226,11 @@ class OrdinalCounter:
         for day, counts in previous._days.items():
             if day not in self._days:
                 self._days[day] = counts
-                self._keys += len(counts)
+                self._keys += counts.keys
         dropped = [day for day in (self._dropped_until, previous._dropped_until) if day is not None]
         self._dropped_until = max(dropped, default=None)
 
-    def _open(self, line: StatementLine) -> dict[int, int]:
+    def _open(self, line: StatementLine) -> _DayCounts:
         if self._dropped_until is not None and line.booked_on <= self._dropped_until:
             raise StatementUnreadable(
                 "this line goes back to a day whose lines ended long before; sort the file by day",
@@ -206,9 +238,11 @@ class OrdinalCounter:
             )
         while self._keys > self._keys_max and self._days:
             oldest = min(self._days)
-            self._keys -= len(self._days.pop(oldest))
+            self._keys -= self._days.pop(oldest).keys
             self._dropped_until = max(oldest, self._dropped_until or oldest)
-        return self._days.setdefault(line.booked_on, {})
+        for counts in self._days.values():
+            counts.pack()
+        return self._days.setdefault(line.booked_on, _DayCounts())
 
 
 def _digest(bank_account_number: str, line: StatementLine, ordinal: int) -> bytes:

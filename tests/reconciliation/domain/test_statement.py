@@ -72,6 +72,24 @@ def test_equal_lines_of_a_day_are_numbered() -> None:
     assert len({line_key("17", each) for each in numbered}) == 5
 
 
+def test_days_that_are_over_are_counted_on() -> None:
+    counter = OrdinalCounter()
+    lines = [replace(LINE, amount=Dong(amount)) for amount in range(1, 1_500)]
+    for each in (*lines, lines[7]):
+        counter.number(each)
+    ordinals = []
+    for day in (3, 4):
+        counter.number(replace(LINE, booked_on=date(2026, 1, day)))
+        again = [*lines[5:9], replace(LINE, amount=Dong(9_000))]
+        ordinals.append([counter.number(each).ordinal for each in again])
+        for each in lines[100:1_200]:
+            counter.number(each)
+    last = [counter.number(lines[number]).ordinal for number in (0, 5, 7, 100, 1_300)]
+
+    assert ordinals == [[2, 2, 3, 2, 1], [3, 3, 4, 3, 2]]
+    assert last == [2, 4, 5, 4, 2]
+
+
 def test_amounts_of_one_and_two_dong_out_are_no_equal_lines() -> None:
     counter = OrdinalCounter()
 
