@@ -141,7 +141,7 @@ async def test_ward_requests_more_when_less_than_the_threshold_is_left(site: Sit
     outpatient = await _balance(site, outpatient_id)
     assert (outpatient["is_below_threshold"], outpatient["proposal"]["threshold"]) == (False, 0)
     changed = await send(site.client, settings, {"advance_type": "prepayment"}, method="PUT")
-    assert changed == {"advance_type": "prepayment", "threshold": 500_000}
+    assert changed == {"advance_type": "prepayment", "threshold": 500_000, "return_days": None}
     refused = await site.client.put(settings, json={"threshold": -1})
     problem(refused, 422, "invalid_value")
 
