@@ -20,6 +20,7 @@ from billing.db.move_states import (
     count_copied,
     delete_move,
     drop_slot,
+    find_lost_slots,
     find_sessions_without_cells,
     is_subscribed,
     lock_organization,
@@ -51,6 +52,7 @@ _LOCK_WAIT_MS = 250
 _CLOSE_WAIT_MS = 100
 _BEHIND_MAX_BYTES = 1_000_000
 _PAUSE_S = 0.2
+_LOST_LOOKS = 15
 _CATCH_UP_MAX_S = 2.0
 _ATTEMPTS_MAX = 60
 _OVERRUNS_MAX = 3
@@ -113,7 +115,10 @@ async def move_organization(
         if stored is None or stored.state is not MoveState.LEFT:
             await _check(move)
             await _begin(move)
-            await _copy(move, timeout_s)
+            while not await _copy(move, timeout_s):
+                move.report("a crash of the target has left a table that cannot go on; the copy begins again")
+                await unsubscribe(move.target, organization_id)
+                await _begin(move)
             result = await _stand_still(move, standstill_max_s)
         elif stored.other_cell != target.cell:
             raise MoveRefused(f"the organization has moved from {source.cell} to {stored.other_cell}")
@@ -220,17 +225,28 @@ async def _begin(move: Move) -> None:
     move.report(f"copying {len(move.tables)} tables")
 
 
-async def _copy(move: Move, timeout_s: float) -> None:
-    """Wait until every table is copied and the target is close behind. Raises MoveIncomplete."""
+async def _copy(move: Move, timeout_s: float) -> bool:
+    """Wait until every table is copied and the target is close behind; False where a table waits for a lost slot.
+
+    Raises MoveIncomplete.
+    """
     ends_at = monotonic() + timeout_s
     reported = -1
+    lost: frozenset[str] = frozenset()
+    looks = 0
     while True:
         copied, tables = await count_copied(move.target, move.organization_id)
         if copied == tables == len(move.tables):
             position = await read_position(move.source)
             behind = await read_bytes_behind(move.source, move.organization_id, position)
             if behind is not None and behind < _BEHIND_MAX_BYTES:
-                return
+                return True
+        # A table that has just ended is without a slot for an instant.
+        still_lost = await find_lost_slots(move.source, move.target, move.organization_id)
+        looks = looks + 1 if lost & still_lost else 0
+        lost = still_lost
+        if looks == _LOST_LOOKS:
+            return False
         if copied // 20 != reported // 20:
             move.report(f"copied {copied} of {tables} tables")
             reported = copied

@@ -175,11 +175,49 @@ async def test_comparison_that_would_last_too_long_is_given_up_and_the_old_cell_
         with pytest.raises(MoveIncomplete, match="--standstill"):
             await move_organization(MOVED, source, target, report=ignore, standstill_max_s=1.0)
 
+    assert await read_commits_of_the_copy(target.url) == ["on"]
     cells = await open_database(clusters.home.app_url, clusters.cells, limits=LIMITS)
     assert await cells.list_organizations() == [MOVED]
     await pay(await open_flow(cells, hospital), "T1")
     await cells.close()
     await move_organization(MOVED, source, target, report=ignore)
+
+
+async def test_copy_begins_again_where_a_crash_left_a_table_without_its_slot(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state that a crash of the target leaves between the drop of the slot and the commit of the worker."""
+    await add_demo_hospital(clusters.home.owner_url, organization=1)
+    real, lines = organization_move.count_copied, []
+
+    async def lose_one(connection: Any, organization_id: OrganizationId) -> tuple[int, int]:
+        copied, tables = await real(connection, organization_id)
+        if copied == tables and not any("begins again" in line for line in lines):
+            await connection.execute(
+                "UPDATE pg_subscription_rel SET srsubstate = 'f', srsublsn = '0/1'"
+                " WHERE srrelid = 'ledger_account'::regclass"
+            )
+            return copied - 1, tables
+        return copied, tables
+
+    monkeypatch.setattr(organization_move, "count_copied", lose_one)
+    monkeypatch.setattr(organization_move, "_LOST_LOOKS", 2)
+
+    result = await move_organization(MOVED, *clusters.sides, report=lines.append)
+
+    assert [line for line in lines if "begins again" in line] != []
+    assert result.standstill_s is not None
+
+
+async def read_commits_of_the_copy(url: str) -> list[str]:
+    """Whether the commits of a subscription last: else a crash of the target leaves a table that waits for ever."""
+    connection = await connect_admin(url)
+    rows = await connection.fetch(
+        "SELECT subsynccommit FROM pg_subscription JOIN pg_database AS held ON held.oid = subdbid"
+        " WHERE held.datname = current_database()"
+    )
+    await connection.close()
+    return [row["subsynccommit"] for row in rows]
 
 
 async def test_move_is_refused_before_anything_changes(clusters: Clusters) -> None:
