@@ -14,6 +14,7 @@ from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId, PaymentId, ProviderAccountId, RefundId
+from billing.core.money import Dong
 from billing.core.reasons import read_reason
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
@@ -138,10 +139,13 @@ async def _choose_ways(
 ) -> Mapping[PaymentId, tuple[NewRefund, ProviderAccountId | None]]:
     """The refund of each payment, with the account whose provider returns it; found before the transaction."""
     ways: dict[PaymentId, tuple[NewRefund, ProviderAccountId | None]] = {}
+    requested_sum = Dong(sum(part.free for part in planned))
     for part in planned:
         wanted = [RefundWay.CASH] if in_cash else [RefundWay.PROVIDER, RefundWay.MANUAL_TRANSFER]
         for way in wanted:
-            new = NewRefund(amount=part.free, way=way, reason=reason, payment_id=part.payment_id)
+            new = NewRefund(
+                amount=part.free, way=way, reason=reason, payment_id=part.payment_id, requested_sum=requested_sum
+            )
             try:
                 ways[part.payment_id] = (new, await require_provider(context, organization_id, new))
             except ProviderCannotRefund:

@@ -138,19 +138,31 @@ async def add_confirmation(
     return added is not None
 
 
-# Confirmations that end now, or the one of $2. The transfer may have arrived under a code of its target with another
-# amount.
+# Confirmations that end now, or the one of $2. The transfer may have arrived under a code of its target, or count for
+# the visit otherwise: under another code of it, or assigned to it.
 _STATES = """
     SELECT id, is_open, has_arrived FROM (
         SELECT stated.id, CASE WHEN stated.invoice_id IS NULL THEN request.state IN ('requested', 'partly')
                 ELSE invoice.state = 'issued' AND invoice.owed > 0 END AS is_open,
             EXISTS (
                 SELECT FROM (
-                    SELECT id FROM intent WHERE organization_id = $1 AND deposit_request_id = stated.deposit_request_id
-                    UNION ALL SELECT intent_id FROM intent_invoice
-                    WHERE organization_id = $1 AND invoice_id = stated.invoice_id
-                ) AS code
-                JOIN payment ON payment.organization_id = $1 AND payment.intent_id = code.id
+                    SELECT payment.id FROM intent
+                    JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+                    WHERE intent.organization_id = $1 AND intent.deposit_request_id = stated.deposit_request_id
+                    UNION ALL
+                    SELECT payment.id FROM intent_invoice AS code
+                    JOIN payment ON payment.organization_id = $1 AND payment.intent_id = code.intent_id
+                    WHERE code.organization_id = $1 AND code.invoice_id = stated.invoice_id
+                    UNION ALL
+                    SELECT part.payment_id FROM deposit
+                    JOIN allocation AS part ON part.organization_id = $1 AND part.deposit_id = deposit.id
+                    WHERE deposit.organization_id = $1 AND deposit.visit_id = stated.visit_id
+                    UNION ALL
+                    SELECT part.payment_id FROM invoice AS bill
+                    JOIN allocation AS part ON part.organization_id = $1 AND part.invoice_id = bill.id
+                    WHERE bill.organization_id = $1 AND bill.visit_id = stated.visit_id
+                ) AS came
+                JOIN payment ON payment.organization_id = $1 AND payment.id = came.id
                 WHERE regexp_replace(vienphi_normal_reference(payment.bank_reference), '[^0-9A-Z]', '', 'g')
                     = stated.bank_reference
             ) AS has_arrived, one.state = 'closed' AS is_decided

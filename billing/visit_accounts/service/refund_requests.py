@@ -58,7 +58,7 @@ async def open_refund(
         way=new.way,
         amount=new.amount,
         reason=read_reason(new.reason, field="reason"),
-        needs_approval=is_stated or new.amount > await read_approval_above(tx),
+        needs_approval=is_stated or max(new.amount, new.requested_sum) > await read_approval_above(tx),
         state=RefundState.REQUESTED,
         version=1,
         requested_by=actor.person,

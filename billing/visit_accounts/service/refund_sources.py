@@ -44,7 +44,10 @@ _DRAWS_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRefund:
-    """A refund to request, in đồng: of one payment, or of the free money of a visit."""
+    """A refund to request, in đồng: of one payment, or of the free money of a visit.
+
+    `requested_sum` is that of all refunds of one request, where it has several: the refund limit counts for the sum.
+    """
 
     amount: Dong
     way: RefundWay
@@ -52,6 +55,7 @@ class NewRefund:
     visit_id: VisitId | None = None
     payment_id: PaymentId | None = None
     destination: BankDestination | None = None
+    requested_sum: Dong = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

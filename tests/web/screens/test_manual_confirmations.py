@@ -11,6 +11,7 @@ from billing.core.ids import VisitId
 from billing.organizations.domain.cash_setting import CashSetting
 from billing.organizations.service.desks import set_cash_settings
 from billing.reconciliation.service.manual_confirmations import end_confirmations_once
+from billing.visit_accounts.service.clearance_updates import update_clearances_once
 from billing.web.app_state import APP_STATE
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import FACILITY_CODE
@@ -310,6 +311,22 @@ async def test_confirmed_advance_releases_what_it_is_enough_for(desk: Confirming
     assert (before, len(confirmed)) == (set(), 1)
     assert (ended, await desk.cleared(visit_id)) == (1, set())
     assert await desk.exceptions() == [("manual_confirmation_not_seen", "closed", 70_000)]
+
+
+async def test_transfer_that_comes_under_another_code_of_the_visit_releases_nothing_twice(desk: Confirming) -> None:
+    visit_id = await desk.waiting_visit()
+    await desk.site.client.post(f"/v1/visits/{visit_id}/deposit-requests", json={"amount": 70_000})
+    await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    confirmed = await desk.cleared(visit_id)
+
+    await desk.pay_code(70_000)
+    await desk.site.without_guards("payment", "UPDATE payment SET bank_reference = $1", REFERENCE)
+    ended = [await desk.end() for _ in range(2)]
+    await update_clearances_once(desk.site.context, ORGANIZATION)
+
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "open", 70_000)]
+    assert (ended, len(confirmed), await desk.cleared(visit_id)) == ([1, 0], 1, confirmed)
+    await assert_books_are_right(desk.site.context.database)
 
 
 async def test_confirmed_bill_is_stated_and_ends_with_its_payment(desk: Confirming) -> None:

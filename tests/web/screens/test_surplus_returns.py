@@ -243,6 +243,19 @@ async def test_excess_of_a_deposit_is_returned_with_the_final_bill(site: Site, c
     assert "Không có yêu cầu nào" in text_of(await clerk.page(PAGE))
 
 
+async def test_second_person_decides_on_an_excess_above_the_limit_that_came_in_parts(site: Site, clerk: Staff) -> None:
+    await site.without_guards("organization", "UPDATE organization SET refund_approval_above = 140_000 WHERE id = 1")
+    intent = await overpaid(site)
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    await site.without_guards("payment_origin", _PAYER, BANK_BIN)
+    await wish(site, intent, "return")
+
+    await clerk.post(f"{PAGE}/{intent['id']}/accept")
+
+    found = sorted((each["amount"], each["state"]) for each in await refunds(site))
+    assert found == [(EXCESS, "requested"), (136_000, "requested")]
+
+
 async def test_choice_of_a_payer_changes_twenty_times_at_most(site: Site) -> None:
     intent = await overpaid(site)
     await wish(site, intent, "return")
