@@ -57,7 +57,9 @@ async def find_reachable_rows(place: Cell, organization: OrganizationId) -> list
     """
     admin = await connect_admin(place.url(SUPERUSER))
     tables = await read_moved_tables(admin)
-    others = [row["id"] for row in await admin.fetch("SELECT id FROM organization WHERE id <> $1", organization)]
+    others = [
+        row["id"] for row in await admin.fetch("SELECT id FROM organization WHERE id <> $1 LIMIT 1", organization)
+    ]
     await admin.close()
     wrongs = []
     for url in (place.app_url, place.owner_url):
