@@ -22,6 +22,12 @@ class ReturnNotWaiting(Refused):
     code = "return_not_waiting"
 
 
+class ReturnAmountChanged(Refused):
+    """What is in excess under the code is not what the person has seen; nothing is returned."""
+
+    code = "return_amount_changed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurplusReturn:
     """A request that waits, with what is in excess now, in đồng. The visit is that of the deposit or first invoice."""

@@ -26,7 +26,13 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.store.allocations import lock_allocations
 from billing.payments.store.deposits import lock_deposits
 from billing.payments.store.refunds import find_deposits_of
-from billing.reconciliation.domain.surplus_return import ReturnNotWaiting, SurplusPayment, SurplusReturn, split_surplus
+from billing.reconciliation.domain.surplus_return import (
+    ReturnAmountChanged,
+    ReturnNotWaiting,
+    SurplusPayment,
+    SurplusReturn,
+    split_surplus,
+)
 from billing.reconciliation.service.deciding import MONEY_REASONS, close_cases
 from billing.reconciliation.store import surplus_returns as store
 from billing.reconciliation.store.exceptions import lock_cases
@@ -51,6 +57,7 @@ async def accept_return(
     organization_id: OrganizationId,
     intent_id: IntentId,
     *,
+    amount: Dong,
     in_cash: bool,
     reason: str,
     actor: Actor,
@@ -59,8 +66,9 @@ async def accept_return(
     """Request refunds of the whole excess under a code; returns their ids, those of an earlier equal `request` too.
 
     The money goes back through its provider, else by a transfer to the account of its payer; `in_cash`: it is paid at
-    the desk. Of two persons one accepts, and a payer who has withdrawn the request gets nothing. Raises NotFound,
-    ReturnNotWaiting, NothingToRefund, PaymentHeld, DestinationNeeded, InvalidValue, PersonNeeded.
+    the desk. `amount` is the excess that the person has seen. Of two persons one accepts, and a payer who has withdrawn
+    the request gets nothing. Raises NotFound, ReturnNotWaiting, ReturnAmountChanged, NothingToRefund, PaymentHeld,
+    DestinationNeeded, InvalidValue, PersonNeeded.
     """
     person, why = require_person(actor), read_reason(reason)
     async with context.database.transaction(organization_id, read_only=True) as tx:
@@ -76,9 +84,11 @@ async def accept_return(
             return [RefundId(each) for each in earlier.subjects]
         await _lock_waiting(tx, intent_id, payments)
         if split_surplus(*await store.read_surplus(tx, intent_id)) != planned:
-            raise ReturnNotWaiting("the money under this code has moved meanwhile; read the list again")
+            raise ReturnAmountChanged("the money under this code has moved meanwhile; read the list again")
         if not planned:
             raise NothingToRefund("nothing is in excess under this code any more")
+        if sum(part.free for part in planned) != amount:
+            raise ReturnAmountChanged("the excess is not the amount that was read; read the list again", field="amount")
         opened = []
         for new, account_id in sorted(ways.values(), key=lambda each: str(each[0].payment_id)):
             check_new_refund(new, actor=actor)

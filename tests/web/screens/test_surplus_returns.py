@@ -57,7 +57,7 @@ async def test_wish_becomes_a_refund_of_two_persons_and_the_page_states_its_prog
     listed = text_of(await clerk.page(PAGE))
     hinted = text_of(await clerk.page("/approvals"))
 
-    accepted = await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    accepted = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
     waiting = await look(site, intent)
     [refund] = await refunds(site)
     own = await clerk.post(f"/refunds/{refund['id']}/approve")
@@ -87,7 +87,7 @@ async def test_payer_who_keeps_the_excess_withdraws_the_request(site: Site, cler
     await wish(site, intent, "keep")
 
     listed = text_of(await clerk.page(PAGE))
-    late = await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    late = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
 
     assert "Không có yêu cầu nào" in listed
     assert late.status_code == 422
@@ -99,8 +99,10 @@ async def test_accepted_twice_it_is_one_refund_and_the_payer_changes_nothing_any
     intent = await overpaid(site)
     await wish(site, intent, "return")
 
-    answers = [await clerk.post(f"{PAGE}/{intent['id']}/accept", key="key-of-the-form-0001") for _ in range(2)]
-    again = await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    answers = [
+        await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS, key="key-of-the-form-0001") for _ in range(2)
+    ]
+    again = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
     await wish(site, intent, "keep")
     [choice] = await site.as_owner("SELECT choice, accepted_by FROM surplus_choice")
 
@@ -116,8 +118,8 @@ async def test_of_two_persons_and_a_payer_at_once_one_decides(site: Site, clerk:
 
     async with signed_in(site, Role.FINANCE, name="Trần Văn Bình") as other:
         answers = await asyncio.gather(
-            clerk.post(f"{PAGE}/{intent['id']}/accept"),
-            other.post(f"{PAGE}/{intent['id']}/accept"),
+            clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS),
+            other.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS),
             site.anonymous_client.post(f"{intent['pay_url']}/keep"),
         )
     found = await refunds(site)
@@ -189,9 +191,9 @@ async def test_money_whose_account_is_unknown_is_not_sent_anywhere(site: Site, c
     await site.without_guards("payment_origin", "UPDATE payment_origin SET payer_account = ''")
     await wish(site, intent, "return")
 
-    sent = await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    sent = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
     nothing = await refunds(site)
-    in_cash = await clerk.post(f"{PAGE}/{intent['id']}/accept", way="cash")
+    in_cash = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS, way="cash")
     [refund] = await refunds(site)
 
     assert (sent.status_code, nothing) == (422, [])
@@ -216,7 +218,7 @@ async def test_excess_of_a_deposit_is_returned_and_the_paid_orders_stay_paid(sit
     offered = await look(site, intent)
     await wish(site, intent, "return")
 
-    accepted = await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    accepted = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
     page = await look(site, intent)
     [refund] = await refunds(site)
     requests = (await site.read(f"/v1/deposit-requests?visit_id={visit_id}"))["items"]
@@ -250,10 +252,24 @@ async def test_second_person_decides_on_an_excess_above_the_limit_that_came_in_p
     await site.without_guards("payment_origin", _PAYER, BANK_BIN)
     await wish(site, intent, "return")
 
-    await clerk.post(f"{PAGE}/{intent['id']}/accept")
+    await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS + 136_000)
 
     found = sorted((each["amount"], each["state"]) for each in await refunds(site))
     assert found == [(EXCESS, "requested"), (136_000, "requested")]
+
+
+async def test_person_accepts_the_amount_that_the_list_showed(site: Site, clerk: Staff) -> None:
+    intent = await overpaid(site)
+    await wish(site, intent, "return")
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    await site.without_guards("payment_origin", _PAYER, BANK_BIN)
+
+    stale = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
+
+    assert stale.status_code == 422
+    assert "Số tiền nộp thừa đã thay đổi" in text_of(stale.text)
+    assert await refunds(site) == []
+    assert 'name="amount" value="146000"' in stale.text
 
 
 async def test_choice_of_a_payer_changes_twenty_times_at_most(site: Site) -> None:
@@ -269,7 +285,10 @@ async def test_choice_of_a_payer_changes_twenty_times_at_most(site: Site) -> Non
 
 
 async def test_request_of_an_unknown_code_is_not_found(site: Site, clerk: Staff) -> None:
-    answers = [await clerk.post(f"{PAGE}/{UNKNOWN_ID}/{act}", reason="không có") for act in ("accept", "decline")]
+    answers = [
+        await clerk.post(f"{PAGE}/{UNKNOWN_ID}/{act}", amount=EXCESS, reason="không có")
+        for act in ("accept", "decline")
+    ]
 
     assert [answer.status_code for answer in answers] == [422, 422]
     assert await refunds(site) == []

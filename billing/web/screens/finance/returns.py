@@ -1,7 +1,7 @@
 """Requests of payers to return an excess: listed, accepted as refunds, or declined.
 
 GET  /finance/returns                  the requests that wait, the oldest first
-POST /finance/returns/{id}/accept      `way`: as it came, or in cash at the desk
+POST /finance/returns/{id}/accept      `amount` as listed; `way`: as it came, or in cash at the desk
 POST /finance/returns/{id}/decline
 
 An accepted request is a refund, which waits for a second person as every other one. Source: docs/ux.md, Patient page.
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from billing.core.errors import BillingError
 from billing.core.ids import IntentId
+from billing.core.money import dong
 from billing.organizations.domain.rights import Right
 from billing.reconciliation.domain.surplus_return import ACCEPT_REASON
 from billing.reconciliation.service.surplus_returns import accept_return, decline_return, list_returns
@@ -39,6 +40,7 @@ async def post_acceptance(request: web.Request) -> web.Response:
             app_state(request).context,
             caller.organization_id,
             _intent_id(request),
+            amount=dong(form.dong("amount")),
             in_cash=form.text("way") == "cash",
             reason=form.text("reason") or ACCEPT_REASON,
             actor=caller.actor,
