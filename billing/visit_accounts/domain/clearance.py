@@ -91,6 +91,11 @@ class ChargeFacts:
     policy: ClearancePolicy = DEFAULT_POLICY
 
     @property
+    def is_living(self) -> bool:
+        """Whether the line is not cancelled."""
+        return self.state is not ChargeState.CANCELLED
+
+    @property
     def share(self) -> Dong:
         """The patient's share of the line in whole đồng; 0 where it has no price."""
         return NOTHING if self.patient_amount is None else half_up_dong(self.patient_amount)
@@ -121,7 +126,8 @@ class VisitFacts:
 
     `available` is what secures the visit: the deposit held, confirmed guarantees, approved exemptions, and the money on
     its invoices, which a reopened visit has. `has_advance`: money was taken that no order line was named for.
-    `confirmed` is what a head cashier has confirmed manually of advances and is not paid.
+    `confirmed` is what a head cashier has confirmed manually of advances and is not paid, `confirmed_for_lines` of
+    requests that name order lines.
     """
 
     visit_id: VisitId
@@ -132,6 +138,13 @@ class VisitFacts:
     has_advance: bool
     lines: Sequence[ChargeFacts]
     confirmed: Dong = NOTHING
+    confirmed_for_lines: Dong = NOTHING
+
+    @property
+    def free(self) -> int:
+        """What secures the lines that are not confirmed: of `available`, confirmed ones take what has come for them."""
+        taken = sum(line.committed for line in self.lines if line.is_living and line.is_confirmed)
+        return min(self.available, self.available + self.confirmed_for_lines - taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +198,9 @@ def clear_visit(visit: VisitFacts) -> list[LineClearance]:
     """Decide the lines of a visit that are of the order, by line number."""
     lines = sorted((line for line in visit.lines if line.is_of_order), key=lambda each: (each.stt, each.line))
     is_deposit_needed = any(_decide_without_policy(visit, line) is None for line in lines)
-    covered = frozenset(_covered(visit, visit.available) if is_deposit_needed else ())
-    secured = int(visit.available) + visit.confirmed
-    confirmed = frozenset(_covered(visit, Dong(secured)) if is_deposit_needed and visit.confirmed else ())
+    covered = frozenset(_covered(visit, visit.free) if is_deposit_needed else ())
+    secured = visit.free + visit.confirmed
+    confirmed = frozenset(_covered(visit, secured) if is_deposit_needed and visit.confirmed else ())
     return [
         _clear_line(
             visit,
@@ -199,14 +212,13 @@ def clear_visit(visit: VisitFacts) -> list[LineClearance]:
     ]
 
 
-def _covered(visit: VisitFacts, available: Dong) -> Iterable[str]:
-    """The lines that an amount of deposit covers.
+def _covered(visit: VisitFacts, free: int) -> Iterable[str]:
+    """The lines that an amount of deposit covers, those that are confirmed left out.
 
     Paid lines use their own money, and started lines have used theirs; the rest goes to the oldest orders that it is
     enough for.
     """
-    free = int(available)
-    living = [(line, line.is_paid) for line in visit.lines if line.state is not ChargeState.CANCELLED]
+    living = [(line, line.is_paid) for line in visit.lines if line.is_living and not line.is_confirmed]
     for line, is_paid in sorted(living, key=_precedence):
         committed = line.committed
         is_enough = committed <= free

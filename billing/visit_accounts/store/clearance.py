@@ -33,14 +33,8 @@ _VISITS = """
     ), visit AS MATERIALIZED (
         SELECT account.visit_id, account.state = 'closed' AS is_closed, account.is_emergency,
             account.insurer_share > 0 AS is_insured, (coalesce(deposit.held, 0) + {borne})::bigint AS available,
-            coalesce(deposit.received - deposit.returned > named.received, false) AS has_advance, (
-                SELECT coalesce(sum(least(stated.amount, request.amount - request.received)), 0)::bigint
-                FROM manual_confirmation AS stated
-                JOIN deposit_request AS request ON request.organization_id = $1
-                    AND request.id = stated.deposit_request_id AND request.kind = 'advance'
-                    AND request.state IN ('requested', 'partly')
-                WHERE stated.organization_id = $1 AND stated.visit_id = found.visit_id AND stated.ended_at IS NULL
-            ) AS confirmed
+            coalesce(deposit.received - deposit.returned > named.received, false) AS has_advance,
+            unpaid.confirmed, unpaid.confirmed_for_lines
         FROM found
         JOIN visit_account AS account ON account.organization_id = $1 AND account.visit_id = found.visit_id
         LEFT JOIN deposit ON deposit.organization_id = $1 AND deposit.visit_id = found.visit_id
@@ -48,6 +42,17 @@ _VISITS = """
             SELECT coalesce(sum(request.received), 0)::bigint AS received FROM deposit_request AS request
             WHERE request.organization_id = $1 AND request.deposit_id = deposit.id AND request.kind = 'order_lines'
         ) AS named ON true
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(one.amount) FILTER (WHERE one.kind = 'advance'), 0)::bigint AS confirmed,
+                coalesce(sum(one.amount) FILTER (WHERE one.kind <> 'advance'), 0)::bigint AS confirmed_for_lines
+            FROM (
+                SELECT request.kind, least(stated.amount, request.amount - request.received) AS amount
+                FROM manual_confirmation AS stated
+                JOIN deposit_request AS request ON request.organization_id = $1
+                    AND request.id = stated.deposit_request_id AND request.state IN ('requested', 'partly')
+                WHERE stated.organization_id = $1 AND stated.visit_id = found.visit_id AND stated.ended_at IS NULL
+            ) AS one
+        ) AS unpaid
     ), collected AS (
         SELECT named.visit_id, named.line,
             coalesce(sum(named.amount) FILTER (WHERE request.state = 'paid'), 0)::bigint AS amount,
@@ -62,6 +67,7 @@ _VISITS = """
     )
     SELECT item.visit_id, visit.is_closed AS is_visit_closed, visit.is_emergency AS is_visit_emergency,
         visit.is_insured, visit.available, visit.has_advance, visit.confirmed,
+        visit.confirmed_for_lines,
         item.line, item.order_number, item.state, item.department, item.is_elective, item.is_emergency, item.stt,
         item.ordered_at, item.patient_amount, item.insurer_amount, coalesce(collected.amount, 0) AS collected,
         coalesce(collected.is_open, false) AS is_request_open, coalesce(collected.is_confirmed, false) AS is_confirmed,
@@ -142,6 +148,7 @@ def _visit(lines: Sequence[asyncpg.Record]) -> VisitFacts:
         available=row["available"],
         has_advance=row["has_advance"],
         confirmed=row["confirmed"],
+        confirmed_for_lines=row["confirmed_for_lines"],
         lines=[_line(line) for line in lines],
     )
 

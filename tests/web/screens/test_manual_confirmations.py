@@ -329,6 +329,21 @@ async def test_transfer_that_comes_under_another_code_of_the_visit_releases_noth
     await assert_books_are_right(desk.site.context.database)
 
 
+async def test_part_that_has_arrived_for_confirmed_orders_releases_no_other_order(desk: Confirming) -> None:
+    visit_id = await desk.visit("LK0007")
+    rows = await desk.site.as_owner("SELECT line, patient_amount FROM charge_item ORDER BY patient_amount DESC")
+    dear, cheap = [(row["line"], int(row["patient_amount"])) for row in rows]
+    await desk.staff.post(f"/desk/visits/{visit_id}/code", due=str(dear[1]), method="qr", line=[dear[0]])
+    assert cheap[1] < dear[1]
+    await desk.pay_code(cheap[1])
+
+    await desk.staff.post("/desk/find-money/confirm-here", **await desk.form(visit_id))
+    await update_clearances_once(desk.site.context, ORGANIZATION)
+
+    assert await desk.exceptions() == [("manual_confirmation_not_seen", "open", dear[1] - cheap[1])]
+    assert await desk.cleared(visit_id) == {dear[0]}
+
+
 async def test_confirmed_bill_is_stated_and_ends_with_its_payment(desk: Confirming) -> None:
     intent = await desk.site.open_intent(ma_lk="LK0009")
     [row] = await desk.site.as_owner("SELECT visit_id FROM invoice")
