@@ -29,7 +29,8 @@ GRANT UPDATE (return_days) ON deposit_setting TO vienphi_app;
 
 -- What is in excess under a code: for invoices the credit of its payments; for a deposit request what its payments hold
 -- above the requested amount and was not returned. A standing code has no excess. `return_days` of several facilities is
--- the longest; `last_received_at` is when the last money under the code was recorded.
+-- the longest, and there is none if one of them states none; `last_received_at` is when the last money under the code was
+-- recorded.
 CREATE VIEW intent_surplus WITH (security_invoker = true) AS
     SELECT intent.organization_id, intent.id AS intent_id,
         CASE WHEN intent.is_standing THEN 0
@@ -37,8 +38,8 @@ CREATE VIEW intent_surplus WITH (security_invoker = true) AS
             ELSE greatest(0, least(intent.received - intent.amount - held.returned, held.on_deposits + held.credit))
         END AS surplus,
         held.last_received_at,
-        (SELECT max(setting.return_days) FROM deposit_setting AS setting
-            WHERE setting.organization_id = intent.organization_id AND setting.facility_id IN (
+        (SELECT CASE WHEN bool_and(setting.return_days IS NOT NULL) THEN max(setting.return_days) END
+            FROM (
                 SELECT visit.facility_id FROM deposit
                 JOIN visit ON visit.organization_id = intent.organization_id AND visit.id = deposit.visit_id
                 WHERE deposit.organization_id = intent.organization_id AND deposit.id = intent.deposit_id
@@ -46,7 +47,10 @@ CREATE VIEW intent_surplus WITH (security_invoker = true) AS
                 SELECT visit.facility_id FROM intent_invoice AS target
                 JOIN invoice ON invoice.organization_id = intent.organization_id AND invoice.id = target.invoice_id
                 JOIN visit ON visit.organization_id = intent.organization_id AND visit.id = invoice.visit_id
-                WHERE target.organization_id = intent.organization_id AND target.intent_id = intent.id)
+                WHERE target.organization_id = intent.organization_id AND target.intent_id = intent.id
+            ) AS cared
+            LEFT JOIN deposit_setting AS setting ON setting.organization_id = intent.organization_id
+                AND setting.facility_id = cared.facility_id
         ) AS return_days
     FROM intent
     CROSS JOIN LATERAL (

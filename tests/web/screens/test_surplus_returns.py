@@ -10,6 +10,9 @@ import pytest
 
 from billing.core.actor import Role
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids
+from billing.db.database import Database
+from billing.organizations.service.setup import Setup
 from billing.reconciliation.service.surplus_returns import keep_lapsed_once
 from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, BANK_BIN, FACILITY_CODE
@@ -171,6 +174,25 @@ async def test_term_is_stated_and_after_it_the_excess_is_kept(site: Site, clerk:
     assert "đang chờ kế toán" in waiting.html
     assert [tuple(row.values()) for row in rows] == [("return", "payer"), ("keep", "term")]
     assert len(opened) == 1
+
+
+async def test_code_over_the_bills_of_a_facility_without_a_term_has_none(site: Site) -> None:
+    await site.client.put(f"/v1/facilities/{FACILITY_CODE}/deposit-settings", json={"return_days": 5})
+    database = await Database.open(site.database.owner_url)
+    await Setup(database, site.context.clock, Ids(site.context.clock)).add_facility(
+        ORGANIZATION, code="34001", name="Trạm y tế", technical_level="basic"
+    )
+    await database.close()
+    bills = [await site.issue_invoice(), await site.issue_invoice(ma_lk="LK-2", facility_code="34001")]
+    terms = []
+    for codes in (bills[:1], bills):
+        asked = {"account": ACCOUNT_NAME, "invoice_ids": [each["id"] for each in codes]}
+        intent = (await site.client.post("/v1/intents", json=asked)).json()
+        await site.client.post(f"/v1/intents/{intent['id']}/cancel")
+        query = "SELECT return_days FROM intent_surplus WHERE intent_id = $1"
+        terms += [row["return_days"] for row in await site.as_owner(query, UUID(intent["id"]))]
+
+    assert terms == [5, None]
 
 
 async def test_term_is_a_setting_that_ends_with_0(site: Site) -> None:
