@@ -48,9 +48,9 @@ CREATE VIEW intent_surplus WITH (security_invoker = true) AS
                 JOIN invoice ON invoice.organization_id = intent.organization_id AND invoice.id = target.invoice_id
                 JOIN visit ON visit.organization_id = intent.organization_id AND visit.id = invoice.visit_id
                 WHERE target.organization_id = intent.organization_id AND target.intent_id = intent.id
-            ) AS cared
+            ) AS billed
             LEFT JOIN deposit_setting AS setting ON setting.organization_id = intent.organization_id
-                AND setting.facility_id = cared.facility_id
+                AND setting.facility_id = billed.facility_id
         ) AS return_days
     FROM intent
     CROSS JOIN LATERAL (

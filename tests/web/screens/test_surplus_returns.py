@@ -186,8 +186,8 @@ async def test_code_over_the_bills_of_a_facility_without_a_term_has_none(site: S
     bills = [await site.issue_invoice(), await site.issue_invoice(ma_lk="LK-2", facility_code="34001")]
     terms = []
     for codes in (bills[:1], bills):
-        asked = {"account": ACCOUNT_NAME, "invoice_ids": [each["id"] for each in codes]}
-        intent = (await site.client.post("/v1/intents", json=asked)).json()
+        body = {"account": ACCOUNT_NAME, "invoice_ids": [each["id"] for each in codes]}
+        intent = (await site.client.post("/v1/intents", json=body)).json()
         await site.client.post(f"/v1/intents/{intent['id']}/cancel")
         query = "SELECT return_days FROM intent_surplus WHERE intent_id = $1"
         terms += [row["return_days"] for row in await site.as_owner(query, UUID(intent["id"]))]
