@@ -19,10 +19,12 @@ _ACTS = """
         person.name AS person,
         coalesce(invoice.number, receipt.series || '-' || receipt.number, refund.reference, tariff.name, visit.ma_lk,
             intent.reference_code, desk.name, '') AS name,
-        coalesce(payment.amount, receipt.amount, refund.amount, hand_over.amount, raised.amount, intent.amount,
-            invoice.patient_share, (approval.payload ->> 'amount')::bigint) AS amount,
+        coalesce(payment.amount, receipt.amount, refund.amount, hand_over.amount, raised.amount,
+            CASE WHEN page.action NOT LIKE 'surplus%' THEN intent.amount END, invoice.patient_share,
+            (approval.payload ->> 'amount')::bigint) AS amount,
         coalesce(invoice.visit_id, receipt.visit_id, refund.visit_id, visit.id) AS visit_id,
-        coalesce(decision.reason, nullif(receipt.void_reason, ''), refund.reason, approval.payload ->> 'reason', '')
+        coalesce(decision.reason, nullif(receipt.void_reason, ''), refund.reason, approval.payload ->> 'reason',
+            declined.decline_reason, '')
             AS reason,
         approval.payload AS proposal
     FROM page
@@ -35,6 +37,8 @@ _ACTS = """
     LEFT JOIN invoice ON page.subject_kind = 'invoice' AND invoice.organization_id = $1
         AND invoice.id = page.subject_id
     LEFT JOIN intent ON page.subject_kind = 'intent' AND intent.organization_id = $1 AND intent.id = page.subject_id
+    LEFT JOIN surplus_choice AS declined ON page.action = 'surplus_return_declined' AND declined.organization_id = $1
+        AND declined.intent_id = page.subject_id
     LEFT JOIN visit ON page.subject_kind = 'visit' AND visit.organization_id = $1 AND visit.id = page.subject_id
     LEFT JOIN tariff ON page.subject_kind = 'tariff' AND tariff.organization_id = $1 AND tariff.id = page.subject_id
     LEFT JOIN hand_over ON page.subject_kind = 'hand_over' AND hand_over.organization_id = $1

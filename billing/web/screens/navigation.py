@@ -44,6 +44,10 @@ _INSIDE = {"/finance/wards": "/finance", "/finance/differences": "/finance", "/a
 """Screens to which the pages of another one lead: the bar has them for a person who may not open that one."""
 
 
+_UNDER = (("/finance/settlements/", "/finance/statements/"), ("/finance/visits/", "/finance/journal/"))
+"""Pages without an entry, by the beginning of their address, and the entry from which they are opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class BarScreen:
     """A screen of the bar with the right of its route, and whether it is not for persons of some facilities."""
@@ -89,7 +93,7 @@ def entries_of(request: web.Request) -> list[Entry]:
     ]
     paths = {each.path for each in reached}
     allowed = [each for each in reached if _INSIDE.get(each.path) not in paths]
-    current = max(
-        (each.path for each in allowed if f"{request.path}/".startswith(f"{each.path}/")), key=len, default=""
-    )
+    address = f"{request.path}/"
+    address = next((entry for begin, entry in _UNDER if address.startswith(begin)), address)
+    current = max((each.path for each in allowed if address.startswith(f"{each.path}/")), key=len, default="")
     return [Entry(each.path, each.key, each.path == current) for each in allowed]

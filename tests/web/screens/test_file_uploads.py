@@ -46,6 +46,7 @@ async def test_settlement_file_is_previewed_then_imported_once(site: Site, clerk
 
     lines = len(report.splitlines()) - 1
     assert f'href="{SETTLEMENT}/new"' in form
+    assert '<summary aria-current="true">Sao kê' in first.text
     assert preview.status_code == 200, text_of(preview.text)
     assert f"Ghi {lines} dòng" in text_of(preview.text)
     assert untouched == []
@@ -101,7 +102,7 @@ async def test_price_list_is_previewed_drafted_once_and_waits_for_another_person
     async with signed_in(site, Role.FINANCE, name="Bùi Thu Hà") as second:
         inbox = text_of(await second.page("/approvals"))
 
-    assert "Lưu nháp 1 giá và gửi duyệt" in text_of(preview.text)
+    assert "Lưu nháp 1 dòng và gửi duyệt" in text_of(preview.text)
     assert "90.000" in text_of(preview.text)
     assert untouched == []
     assert location(first) == location(again)

@@ -90,20 +90,25 @@ def test_every_word_has_a_text(section: str, words: Iterable[str] | type[StrEnum
 
 
 def _noted_actions() -> set[str]:
-    """The actions that calls of `note` name by a string, and those of messages of a hospital's system."""
+    """The actions that calls of `note` and of changes of refunds name by a string, those that a refund ends in, and
+    those of messages of a hospital's system."""
     calls = (
         call
         for path in Path(billing.__file__).parent.rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "note"
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("note", "write_change")
     )
     named = {call.args[3].value for call in calls if len(call.args) > 3 and isinstance(call.args[3], ast.Constant)}
-    return {str(each) for each in named} | {
-        "visit_opened",
-        "visit_header_changed",
-        "charges_changed",
-        "charge_cancelled",
-    }
+    return (
+        {str(each) for each in named}
+        | {f"refund_{state}" for state in RefundState}
+        | {
+            "visit_opened",
+            "visit_header_changed",
+            "charges_changed",
+            "charge_cancelled",
+        }
+    )
 
 
 def test_every_action_of_the_log_has_a_text() -> None:

@@ -50,10 +50,12 @@ def test_proposal_shows_former_values_and_hides_ids() -> None:
         "settings_before": {"url": "old", "same": 1},
         "balances": [{"a": 1}, {"b": 2}],
         "reason": "tăng hạn mức",
+        "valid_from": "2026-12-01",
     }
 
     assert [(each.name, each.before, each.after) for each in changes_of(payload)] == [
         ("amount", 3, 5),
         ("url", "old", "new"),
         ("balances", None, 2),
+        ("valid_from", None, "01/12/2026"),
     ]

@@ -32,7 +32,7 @@ async def test_draft_is_tried_on_issued_visits(site: Site) -> None:
     assert "2 lượt khám phát hành gần nhất" in repriced
     assert "Người bệnh trả như cũ 1 " in repriced
     assert "LK-CU" not in repriced
-    assert "Người bệnh trả thêm, tất cả −2.000 đ Quỹ BHYT trả thêm −8.000 đ" in repriced
+    assert "Người bệnh trả thêm (số âm: bớt) −2.000 đ Quỹ BHYT trả thêm (số âm: bớt) −8.000 đ" in repriced
     assert "LK-DOI 156.000 154.000" in repriced
 
 

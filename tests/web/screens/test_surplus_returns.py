@@ -141,12 +141,27 @@ async def test_declined_request_is_kept_and_stays_declined(site: Site, clerk: St
     without = await clerk.post(f"{PAGE}/{intent['id']}/decline", reason="")
     declined = await clerk.post(f"{PAGE}/{intent['id']}/decline", reason="Người bệnh còn nợ lượt khám trước")
     await wish(site, intent, "return")
-    page = await look(site, intent)
+    page, journal = await look(site, intent), text_of(await clerk.page("/finance/journal"))
 
+    assert f"từ chối trả tiền thừa {intent['reference_code']} : “ Người bệnh còn nợ lượt khám trước ”" in journal
     assert (without.status_code, location(declined)) == (422, f"{PAGE}?done=declined")
     assert "Yêu cầu trả lại không được chấp nhận" in page.html
     assert "còn nợ" not in page.html
     assert "Không có yêu cầu nào" in text_of(await clerk.page(PAGE))
+
+
+async def test_unknown_account_is_refused_with_the_ways_that_are_left(site: Site, clerk: Staff) -> None:
+    intent = await overpaid(site)
+    await site.without_guards("payment_origin", "UPDATE payment_origin SET payer_account = '', payer_bank = ''")
+    await wish(site, intent, "return")
+
+    refused = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS)
+    in_cash = await clerk.post(f"{PAGE}/{intent['id']}/accept", amount=EXCESS, way="cash")
+
+    assert refused.status_code == 422
+    assert "Chọn “Tiền mặt tại quầy”; hoặc vào “Giao dịch chờ xử lý”" in text_of(refused.text)
+    assert 'href="#account"' not in refused.text
+    assert location(in_cash) == f"{PAGE}?done=accepted"
 
 
 async def test_term_is_stated_and_after_it_the_excess_is_kept(site: Site, clerk: Staff) -> None:

@@ -8,10 +8,11 @@ POST /approvals/{id}/reject
 A person decides the kinds of its rights; nobody approves what it proposed. Source: docs/ux.md; docs/rights.md.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from aiohttp import web
 
@@ -45,6 +46,7 @@ NAMED = frozenset(
 )
 """Fields with a text in the catalogues."""
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HIDDEN = frozenset({"visit_id", "item_id", "item_kind", "payment_id", "sources", "refund_id", "payments"})
 _WAYS = frozenset(map(str, RefundWay))
 _LINKS: Mapping[ApprovalKind, str] = {
@@ -211,4 +213,5 @@ def changes_of(payload: Mapping[str, object]) -> Iterator[Change]:
 def _text(value: object) -> str | int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    return str(value)
+    text = str(value)
+    return f"{date.fromisoformat(text):%d/%m/%Y}" if _DAY.fullmatch(text) else text

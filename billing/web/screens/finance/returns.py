@@ -13,6 +13,7 @@ from billing.core.errors import BillingError
 from billing.core.ids import IntentId
 from billing.core.money import dong
 from billing.organizations.domain.rights import Right
+from billing.payments.domain.refund import DestinationNeeded
 from billing.reconciliation.domain.surplus_return import ACCEPT_REASON
 from billing.reconciliation.service.surplus_returns import accept_return, decline_return, list_returns
 from billing.web.app_state import app_state
@@ -84,4 +85,5 @@ async def _page(request: web.Request, form: Form = _EMPTY, error: BillingError |
         opened=request.match_info.get("id", ""),
         today=today(request),
         done=done if done in _DONE else "",
+        is_account_unknown=isinstance(error, DestinationNeeded),
     )
