@@ -27,5 +27,19 @@ async def find_breaks(
     return check_chain([*stored, *(each for each in further if _content(each) not in known)])
 
 
+async def find_stored(tx: Transaction, bank_account_id: UUID, statements: Sequence[Statement]) -> list[Statement]:
+    """Those of an account's statements that are stored: the same days, balances and number of lines."""
+    if not statements:
+        return []
+    stored = await read_chain(
+        tx,
+        bank_account_id,
+        from_day=min(each.from_day for each in statements),
+        to_day=max(each.to_day for each in statements),
+    )
+    known = {_content(each) for each in stored}
+    return [each for each in statements if _content(each) in known]
+
+
 def _content(statement: Statement) -> tuple[object, ...]:
     return statement.from_day, statement.to_day, statement.opening, statement.closing, statement.line_count

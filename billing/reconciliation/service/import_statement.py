@@ -21,7 +21,7 @@ from billing.reconciliation.domain.file_import import ImportId, ImportKind, Line
 from billing.reconciliation.domain.statement import Statement
 from billing.reconciliation.domain.statement_chain import ChainBreak
 from billing.reconciliation.formats.statement_spool import SpooledLine, StatementSpool, hash_file
-from billing.reconciliation.service.chain_breaks import find_breaks
+from billing.reconciliation.service.chain_breaks import find_breaks, find_stored
 from billing.reconciliation.service.staging import (
     activate,
     count_chunk,
@@ -77,7 +77,8 @@ class ImportResult:
 
     `is_repeat`: the file was imported before, and nothing was written. `breaks` are the gaps and overlaps between its
     statements and the stored ones. `confirmed` counts tentative lines that are tentative no longer. `first_lines`
-    are those of a preview.
+    are those of a preview; so are `restated`, the statements that are stored although lines of them count as new: the
+    same statement in another kind of file, whose texts differ.
     """
 
     import_id: ImportId | None
@@ -88,6 +89,7 @@ class ImportResult:
     statements: tuple[Statement, ...] = ()
     breaks: tuple[ChainBreak, ...] = ()
     first_lines: tuple[PreviewLine, ...] = ()
+    restated: tuple[Statement, ...] = ()
 
 
 async def import_statement(
@@ -153,6 +155,8 @@ async def preview_import(
                     new_lines += len(lines) - await count_known(tx, lines)
     async with database.transaction(organization_id, read_only=True) as tx:
         breaks = [] if file.is_intraday else await _breaks(tx, read.accounts, spooled.statements, are_stored=False)
+        stored = [] if file.is_intraday else await _stored(tx, read.accounts, spooled.statements)
+    known_lines = spooled.line_count - new_lines
     return ImportResult(
         import_id=None,
         lines=spooled.line_count,
@@ -160,6 +164,7 @@ async def preview_import(
         statements=spooled.statements,
         breaks=tuple(breaks),
         first_lines=first_lines,
+        restated=tuple(stored) if known_lines < sum(each.line_count for each in stored) else (),
     )
 
 
@@ -282,4 +287,13 @@ async def _breaks(
             to_day=max(each.to_day for each in own),
             further=() if are_stored else own,
         )
+    return found
+
+
+async def _stored(tx: Transaction, accounts: Mapping[str, UUID], statements: Sequence[Statement]) -> list[Statement]:
+    """The statements with lines that are stored already."""
+    found: list[Statement] = []
+    for number, bank_account_id in accounts.items():
+        own = [each for each in statements if each.bank_account_number == number and each.line_count]
+        found += await find_stored(tx, bank_account_id, own)
     return found

@@ -30,10 +30,10 @@ async def send(staff: Staff, path: str, content: bytes, **fields: str) -> httpx.
     return await staff.client.post(path, data=data, files={"file": ("sao kê <b>.csv", content, "text/csv")})
 
 
-def statement(site: Site) -> bytes:
+def statement(site: Site, text: str = "CHO BO") -> bytes:
     day = business_date(site.context.clock())
     return statement_csv(
-        Line(amount=NOBODY, text="CHO BO", reference="FT-1", day=day), account=site.hospital.settings.account_number
+        Line(amount=NOBODY, text=text, reference="FT-1", day=day), account=site.hospital.settings.account_number
     )
 
 
@@ -44,6 +44,17 @@ async def test_preview_shows_the_lines_and_writes_nothing(site: Site, clerk: Sta
     assert "Ghi 1 dòng mới" in text_of(answer.text)
     assert "77.000" in text_of(answer.text)
     assert (await site.read("/v1/reconciliation-imports"))["items"] == []
+
+
+async def test_same_statement_with_other_texts_is_warned_of_before_it_counts_twice(site: Site, clerk: Staff) -> None:
+    alone = await send(clerk, "/finance/statements/preview", statement(site))
+    await send(clerk, "/finance/statements", statement(site))
+    same = await send(clerk, "/finance/statements/preview", statement(site))
+    other = await send(clerk, "/finance/statements/preview", statement(site, "CHO BO NGUYEN VAN AN"))
+
+    warned = ["tiền bị tính hai lần" in text_of(each.text) for each in (alone, same, other)]
+    assert warned == [False, False, True]
+    assert "Ghi 1 dòng mới" in text_of(other.text)
 
 
 async def test_file_is_imported_once_and_its_repetition_names_time_and_person(site: Site, clerk: Staff) -> None:
