@@ -224,6 +224,32 @@ async def test_next_patient_is_served_while_a_code_waits(
     assert complaints == []
 
 
+async def test_too_much_under_a_code_is_kept_by_enter_and_prints_no_other_patient(
+    page: Page, site: Site, day: DeskDay, complaints: Complaints
+) -> None:
+    """Money arrives while the cursor waits for a scan: the key on the button works, and F4 prints no other visit."""
+    first = await day.visit("LK0001")
+    second = await day.visit("LK0002", patient={"HO_TEN": "Trần Thị Bình", "NGAY_SINH": "1990"})
+    for visit_id, behaviour in ((first, Behaviour.EXACT), (second, Behaviour.OVER)):
+        await page.goto(f"{site.address}/desk/visits/{visit_id}?method=qr")
+        await page.locator("#part").press("Enter")
+        await panel(page, "waiting").to_be_visible()
+        await site.bank().pay(await payload_of(site), behaviour)
+        await panel(page, "issued" if visit_id == first else "over").to_be_visible()
+    await expect(page.locator("#waiting")).to_contain_text("Đã nhận tiền: Nguyễn V. An", timeout=20_000)
+
+    await page.keyboard.press("F4")
+    await expect(page.locator("#scan")).to_be_focused()
+    await page.keyboard.press("Enter")
+
+    await panel(page, "issued").to_be_visible()
+    async with page.expect_popup() as paper:
+        await page.keyboard.press("F4")
+    await expect((await paper.value).locator("body")).to_contain_text("Trần Thị Bình")
+    await expect(page.locator("#waiting")).to_contain_text("Đã nhận tiền: Nguyễn V. An")
+    assert complaints == []
+
+
 async def test_two_presses_make_one_receipt(page: Page, site: Site, day: DeskDay) -> None:
     visit_id = await day.visit()
     await page.goto(f"{site.address}/desk/visits/{visit_id}")

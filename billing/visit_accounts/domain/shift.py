@@ -231,8 +231,11 @@ def round_cash(amount: Dong, *, step: int) -> int:
 
 
 def require_difference_reason(text: str, *, needed_for: str) -> None:
-    """Raises DifferenceReasonNeeded where a difference has no reason; the amount is not stated: the count is blind."""
-    if not text:
+    """Raises DifferenceReasonNeeded where a difference has no reason; the amount is not stated: the count is blind.
+
+    A reason has a letter: a number alone is an amount that was typed into the wrong field.
+    """
+    if not any(sign.isalpha() for sign in text):
         raise DifferenceReasonNeeded(f"{needed_for}: count again, or send difference_reason", field="difference_reason")
 
 

@@ -69,6 +69,9 @@ async def test_refunded_line_is_approved_by_a_second_person_and_paid_from_the_dr
     [row] = await visit.morning.site.as_owner("SELECT id, amount FROM receipt WHERE direction = 'out'")
     assert row["amount"] == 20_000
     assert f'href="/receipts/{row["id"]}"' in page
+    voucher = text_of(await cashier.page(f"/receipts/{row['id']}"))
+    assert "Người nhận" in voucher
+    assert "Người nộp" not in voucher
     await visit.morning.count(n100000="2", n10000="1", n5000="1", n1000="1")
     assert "Phải có 216.000" in text_of(await cashier.page("/shift/close"))
 

@@ -31,10 +31,13 @@ async def test_shift_is_opened_with_the_counted_float(morning: Morning) -> None:
 
 async def test_float_that_differs_from_what_was_left_needs_its_reason(morning: Morning) -> None:
     refused = await morning.cashier.post("/shift", issued_float="50000", **FLOAT)
+    amount_as_reason = await morning.cashier.post("/shift", difference_reason="100.000", **FLOAT)
 
     assert refused.status_code == 422
     assert "Số đếm khác số phải có" in text_of(refused.text)
     assert 'value="1"' in refused.text
+    assert amount_as_reason.status_code == 422
+    assert "ghi lý do bằng chữ" in text_of(amount_as_reason.text)
     assert location(await morning.cashier.post("/shift", difference_reason="Ca trước đếm sai", **FLOAT))
 
 
@@ -68,6 +71,10 @@ async def test_shift_that_agrees_is_closed_by_two_persons_to_the_dong(morning: M
     assert "Hai trăm ba mươi bảy nghìn năm trăm đồng" in paper
     [row] = await morning.site.as_owner("SELECT state, counted_cash, expected_cash FROM shift")
     assert tuple(row) == ("closed", 237_500, 237_500)
+    sent = await morning.cashier.post(
+        "/shift/hand-overs", shift_id=await morning.shift_id(), hand_over_amount="237.500"
+    )
+    assert "Đã gửi bàn giao; chờ thủ quỹ nhận" in text_of(await morning.cashier.page(location(sent)))
 
 
 async def test_shortage_shows_causes_and_needs_reason_and_second_person(morning: Morning) -> None:

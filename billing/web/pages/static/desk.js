@@ -106,11 +106,13 @@ const ofVisit = (rest) => () => {
 };
 // The key of a method that is chosen already leads to its field.
 const method = (name, field) => () => ($(`method-${name}`)?.checked ? $(field)?.focus() : go(`method-${name}`, ofVisit(`?method=${name}`))());
+// Money of the patient at the desk that waits for its receipt: no key prints the paper of another one now.
+const arrived = () => document.querySelector("#pay:is([data-state=over],[data-state=paid]) #pay-form .primary");
 const ACTIONS = {
   next: () => (document.querySelector("#pay [data-next]") ?? $("next"))?.click(),
   again: press("call-again"), cash: method("cash", "given"), qr: method("qr", "part"), card: method("card", "approval_code"),
   deposit: method("deposit"), money: go("find-money", () => "/desk/find-money"), shift: go("close-shift", () => "/shift/close"),
-  print: () => ($("print") ?? document.querySelector(".paid-code button"))?.click(), lock: press("lock"), keys: () => at("/desk/keys"),
+  print: () => ($("print") ?? (arrived() ? null : document.querySelector(".paid-code button")))?.click(), lock: press("lock"), keys: () => at("/desk/keys"),
   refund: go("refund", ofVisit("/refund")), advance: go("deposit", ofVisit("/deposit")), several: go("mixed", ofVisit("?method=mixed")),
   explain() {
     const all = [...document.querySelectorAll("#lines details")], at = all.findIndex((each) => each.open);
@@ -175,7 +177,12 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.repeat) { burst = null; return; }
-  if (key === "Enter" && target.id === "scan" && !target.value.trim()) { event.preventDefault(); return; }
+  if (key === "Enter" && target.id === "scan" && !target.value.trim()) {
+    event.preventDefault();
+    // The cursor waits for a scan while money arrives. The second Enter of a scanner is no answer.
+    if (performance.now() - last.at > AGAIN_MS) arrived()?.click();
+    return;
+  }
   if (key === "Enter" && target === document.body) { document.querySelector("#pay-form .primary")?.click(); return; }
   if (key.length > 1) {
     const action = ACTIONS[KEYS[key]];
