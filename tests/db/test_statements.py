@@ -30,6 +30,8 @@ def _statements() -> Iterator[tuple[str, str]]:
 
 
 _OWNERS_STATEMENTS = {
+    "db.move_clearing._BEGIN",
+    "db.move_clearing._END",
     "db.move_states._ADD",
     "db.move_states._CHANGE",
     "organizations.store.organizations._ADD_ORGANIZATION",
@@ -61,8 +63,10 @@ _OWNERS_STATEMENTS = {
 @asynccontextmanager
 async def prepared_as_tried(role: asyncpg.Connection, statement: str) -> AsyncIterator[None]:
     await role.execute(f"PREPARE tried AS {statement}")
-    yield
-    await role.execute("DEALLOCATE tried")
+    try:
+        yield
+    finally:
+        await role.execute("DEALLOCATE tried")
 
 
 @pytest.mark.parametrize(("name", "statement"), list(_statements()), ids=[name for name, _ in _statements()])

@@ -7,7 +7,7 @@ from providers.sandbox.bank_simulator import BankSimulator
 from tests.morning.desk import Desk, card_of, cash_of
 from tests.morning.desk_money import BANK_BIN, pay_refund_in_cash, put_code_away, refund_line, void_receipt
 from tests.morning.hospital import Hospital
-from tests.morning.page import words
+from tests.morning.page import Page, words
 from tests.morning.payers import Payers
 from tests.morning.plan import Fault, Means, Patient, namesake
 from tests.morning.record import Record, Visited
@@ -44,9 +44,14 @@ class Cashier:
                 await self._take_card(visited)
 
     async def waiting_codes(self) -> str:
-        """The text of the strip of codes that wait at the desk; empty where none does."""
+        """The text of the strip of codes that wait at the desk; empty where none does and all receipts are printed.
+
+        The receipts that the strip names as not yet printed are printed.
+        """
         await self.desk.open_desk()
-        return words((await self.desk.fragment("GET", "/desk/waiting?visit=")).text)
+        strip = (await self.desk.fragment("GET", "/desk/waiting?visit=")).text
+        await self.desk.print_paid(Page(strip))
+        return words(strip)
 
     async def _open(self, visited: Visited) -> None:
         patient = visited.patient

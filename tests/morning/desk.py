@@ -95,6 +95,12 @@ class Desk(Browser):
             form = next(each for each in self.page.forms if each.attributes.get("id") == "print-form")
             await self._request("POST", form.action, form.with_values())
 
+    async def print_paid(self, strip: Page) -> None:
+        """Print the receipts of codes that were paid while other patients were served."""
+        async with self._lock:
+            for form in strip.forms_to("/copies/80mm"):
+                await self._request("POST", form.action, form.with_values())
+
     async def send_form(self, ending: str) -> None:
         """Press the button of another form of the page; htmx replaces the content of the page."""
         async with self._lock:
