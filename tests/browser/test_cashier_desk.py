@@ -245,7 +245,10 @@ async def test_too_much_under_a_code_is_kept_by_enter_and_prints_no_other_patien
     await panel(page, "issued").to_be_visible()
     async with page.expect_popup() as paper:
         await page.keyboard.press("F4")
-    await expect((await paper.value).locator("body")).to_contain_text("Trần Thị Bình")
+    receipt = await paper.value
+    await expect(receipt.locator("body")).to_contain_text("Trần Thị Bình")
+    async with receipt.expect_event("close"):
+        await receipt.evaluate("setTimeout(() => document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'})))")
     await expect(page.locator("#waiting")).to_contain_text("Đã nhận tiền: Nguyễn V. An")
     assert complaints == []
 
