@@ -248,7 +248,9 @@ async def test_too_much_under_a_code_is_kept_by_enter_and_prints_no_other_patien
     receipt = await paper.value
     await expect(receipt.locator("body")).to_contain_text("Trần Thị Bình")
     async with receipt.expect_event("close"):
-        await receipt.evaluate("setTimeout(() => document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'})))")
+        await receipt.evaluate(
+            "setTimeout(() => document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'})))"
+        )
     await expect(page.locator("#waiting")).to_contain_text("Đã nhận tiền: Nguyễn V. An")
     assert complaints == []
 
