@@ -20,6 +20,7 @@ from billing.reconciliation.domain.file_import import (
     BankAccountUnknown,
     ImportKind,
     LinesNotDistinct,
+    StatementRestated,
 )
 from billing.reconciliation.domain.statement import Statement, StatementHead, StatementLine, StatementUnreadable
 from billing.reconciliation.domain.statement_chain import BreakKind, ChainBreak, check_chain, days_between
@@ -260,5 +261,8 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
     try:
         with file.open("rb") as stream:
             yield stream
-    except (StatementUnreadable, BankAccountUnknown, BankAccountAmbiguous, LinesNotDistinct) as refusal:
+    except (
+        *(StatementUnreadable, BankAccountUnknown, BankAccountAmbiguous),
+        *(LinesNotDistinct, StatementRestated),
+    ) as refusal:
         raise click.ClickException(f"{click.format_filename(file)}: {refusal.detail} [{refusal.code}]") from None

@@ -70,6 +70,12 @@ class LinesNotDistinct(Refused):
     code = "lines_not_distinct"
 
 
+class StatementRestated(Refused):
+    """The statement is stored already with other texts: its lines would count the same money twice."""
+
+    code = "statement_restated"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFile:
     """One file that was imported or refused, for display.

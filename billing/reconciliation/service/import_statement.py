@@ -17,7 +17,7 @@ from billing.core.errors import InvalidValue, Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import Context, Ids
 from billing.db.database import Transaction
-from billing.reconciliation.domain.file_import import ImportId, ImportKind, LinesNotDistinct
+from billing.reconciliation.domain.file_import import ImportId, ImportKind, LinesNotDistinct, StatementRestated
 from billing.reconciliation.domain.statement import Statement
 from billing.reconciliation.domain.statement_chain import ChainBreak
 from billing.reconciliation.formats.statement_spool import SpooledLine, StatementSpool, hash_file
@@ -77,8 +77,8 @@ class ImportResult:
 
     `is_repeat`: the file was imported before, and nothing was written. `breaks` are the gaps and overlaps between its
     statements and the stored ones. `confirmed` counts tentative lines that are tentative no longer. `first_lines`
-    are those of a preview; so are `restated`, the statements that are stored although lines of them count as new: the
-    same statement in another kind of file, whose texts differ.
+    are those of a preview; so are `restated`, the statements for which the import would be refused: they are stored,
+    and the texts of this file differ.
     """
 
     import_id: ImportId | None
@@ -102,8 +102,8 @@ async def import_statement(
 ) -> ImportResult:
     """Import a statement; the same file again changes nothing. A file that is refused is recorded without lines.
 
-    Raises StatementUnreadable, BankAccountUnknown, BankAccountAmbiguous and LinesNotDistinct where the file is
-    refused; NotFound, ImportUnderWay and ImportDiscarded.
+    Raises StatementUnreadable, BankAccountUnknown, BankAccountAmbiguous, LinesNotDistinct and StatementRestated where
+    the file is refused; NotFound, ImportUnderWay and ImportDiscarded.
     """
     file_hash = await asyncio.to_thread(hash_file, file.stream)
     async with lock_imports(context, organization_id):
@@ -155,8 +155,7 @@ async def preview_import(
                     new_lines += len(lines) - await count_known(tx, lines)
     async with database.transaction(organization_id, read_only=True) as tx:
         breaks = [] if file.is_intraday else await _breaks(tx, read.accounts, spooled.statements, are_stored=False)
-        stored = [] if file.is_intraday else await _stored(tx, read.accounts, spooled.statements)
-    known_lines = spooled.line_count - new_lines
+        restated = await _restated(tx, file, read, new_lines)
     return ImportResult(
         import_id=None,
         lines=spooled.line_count,
@@ -164,7 +163,7 @@ async def preview_import(
         statements=spooled.statements,
         breaks=tuple(breaks),
         first_lines=first_lines,
-        restated=tuple(stored) if known_lines < sum(each.line_count for each in stored) else (),
+        restated=tuple(restated),
     )
 
 
@@ -248,10 +247,19 @@ class _Import:
             await add_statements(tx, self.new.id, read.statements)
             await count_chunk(tx, self.new.id, lines=0, new_lines=0, profile=spooled.profile)
             collision = await find_collision(tx, self.new.id)
+            restated = await _restated(tx, self.file, read, new_lines)
         if collision is not None:
             raise LinesNotDistinct(
                 f"statement {collision} of the file has lines that are equal to lines of the statement that follows it"
                 " on the same day and was imported before it; import one statement that states the whole day"
+            )
+        if restated:
+            found = restated[0]
+            raise StatementRestated(
+                f"the statement of account {found.bank_account_number} from {found.from_day:%d/%m/%Y} to"
+                f" {found.to_day:%d/%m/%Y} was imported before with the same balances and number of lines, and the"
+                " texts of this file differ, so that its money would count twice; import one kind of file for each"
+                " account"
             )
         return read, new_lines
 
@@ -290,10 +298,13 @@ async def _breaks(
     return found
 
 
-async def _stored(tx: Transaction, accounts: Mapping[str, UUID], statements: Sequence[Statement]) -> list[Statement]:
-    """The statements with lines that are stored already."""
+async def _restated(tx: Transaction, file: StatementFile, read: ReadStatements, new_lines: int) -> list[Statement]:
+    """The statements that are stored already although lines of them count as new."""
+    if file.is_intraday:
+        return []
     found: list[Statement] = []
-    for number, bank_account_id in accounts.items():
-        own = [each for each in statements if each.bank_account_number == number and each.line_count]
+    for number, bank_account_id in read.accounts.items():
+        own = [each for each in read.spooled.statements if each.bank_account_number == number and each.line_count]
         found += await find_stored(tx, bank_account_id, own)
-    return found
+    known_lines = read.spooled.line_count - new_lines
+    return found if known_lines < sum(each.line_count for each in found) else []

@@ -12,7 +12,12 @@ import pytest
 from billing.core.actor import Actor
 from billing.core.errors import NotFound
 from billing.core.reference_code import reference_code
-from billing.reconciliation.domain.file_import import BankAccountUnknown, ImportUnderWay, LinesNotDistinct
+from billing.reconciliation.domain.file_import import (
+    BankAccountUnknown,
+    ImportUnderWay,
+    LinesNotDistinct,
+    StatementRestated,
+)
 from billing.reconciliation.domain.statement import StatementUnreadable
 from billing.reconciliation.domain.statement_chain import BreakKind
 from billing.reconciliation.service.import_statement import (
@@ -156,6 +161,20 @@ async def test_file_of_the_evening_before_that_of_the_morning_loses_no_equal_lin
     assert day.new_lines == 1
     assert await amounts(flow) == [5, 5]
     assert await rows(flow, "SELECT count(*) FROM statement_line") == [(2,)]
+
+
+async def test_statement_in_another_kind_of_file_is_refused_and_a_longer_one_is_imported(flow: PaymentFlow) -> None:
+    await run(flow, statement_csv(Line(amount=5, text="CK tu 0011"), Line(amount=9, text="PHI")))
+    other = statement_csv(Line(amount=5, text="CHUYEN KHOAN TU 0011"), Line(amount=9, text="PHI"))
+
+    with pytest.raises(StatementRestated):
+        await run(flow, other)
+    refused = await amounts(flow)
+    day = await run(flow, statement_csv(Line(amount=5, text="CK tu 0011"), Line(amount=9, text="PHI"), Line(amount=7)))
+
+    assert refused == [5, 9]
+    assert day.new_lines == 1
+    assert await rows(flow, "SELECT count(*) FROM statement_line") == [(3,)]
 
 
 async def test_file_of_the_evening_before_that_of_the_morning(flow: PaymentFlow) -> None:

@@ -46,15 +46,19 @@ async def test_preview_shows_the_lines_and_writes_nothing(site: Site, clerk: Sta
     assert (await site.read("/v1/reconciliation-imports"))["items"] == []
 
 
-async def test_same_statement_with_other_texts_is_warned_of_before_it_counts_twice(site: Site, clerk: Staff) -> None:
+async def test_same_statement_with_other_texts_is_refused_and_named_in_the_preview(site: Site, clerk: Staff) -> None:
     alone = await send(clerk, "/finance/statements/preview", statement(site))
     await send(clerk, "/finance/statements", statement(site))
     same = await send(clerk, "/finance/statements/preview", statement(site))
     other = await send(clerk, "/finance/statements/preview", statement(site, "CHO BO NGUYEN VAN AN"))
 
-    warned = ["tiền bị tính hai lần" in text_of(each.text) for each in (alone, same, other)]
+    warned = ["bị tính hai lần" in text_of(each.text) for each in (alone, same, other)]
     assert warned == [False, False, True]
-    assert "Ghi 1 dòng mới" in text_of(other.text)
+    assert "Ghi 1 dòng mới" not in text_of(other.text)
+    written = await send(
+        clerk, "/finance/statements", statement(site, "CHO BO NGUYEN VAN AN"), idempotency_key="key-of-the-other-file"
+    )
+    assert (written.status_code, "bị tính hai lần" in text_of(written.text)) == (409, True)
 
 
 async def test_file_is_imported_once_and_its_repetition_names_time_and_person(site: Site, clerk: Staff) -> None:
