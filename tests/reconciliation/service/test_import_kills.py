@@ -18,35 +18,23 @@ from tests.released_locks import wait_for_released_locks
 _ROOT = Path(__file__).parents[3]
 
 IMPORTER = """
-import asyncio, os, signal, sys
+import asyncio, sys
 from billing.core.actor import Actor
-from billing.db import database as database_module
 from billing.db.database import Database
-from billing.reconciliation.formats import chunk_file
 from billing.reconciliation.service.import_statement import import_statement
 from tests.builders import build_context
+from tests.reconciliation.killed_import import Commits
 from tests.reconciliation.statement_file import statement_file
 
-url, path, kill_at, side = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-chunk_file.CHUNK = 10
-commits = 0
-commit = database_module.commit
-
-async def counted(*arguments):
-    global commits
-    commits += 1
-    if commits == kill_at and side == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    await commit(*arguments)
-    if commits == kill_at and side == "after":
-        os.kill(os.getpid(), signal.SIGKILL)
+url, path, kill_at, side = sys.argv[1:5]
 
 async def main():
-    database_module.commit = counted
+    commits = Commits(int(kill_at), side)
+    commits.count()
     context = build_context(await Database.open(url))
     with open(path, "rb") as stream:
         await import_statement(context, 1, statement_file(stream.read()), actor=Actor.system())
-    print(commits)
+    print(commits.number)
     await context.database.close()
 
 asyncio.run(main())

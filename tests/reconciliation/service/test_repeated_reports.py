@@ -32,32 +32,19 @@ _OPEN, _SET = [(None, 1, 25)], [(date(2026, 11, 2), 1, 25)]
 _STAGED = "SELECT count(*) FROM stated_payout_day"
 
 _IMPORTER = """
-import asyncio, os, signal, sys
+import asyncio, sys
 from billing.core.actor import Actor
-from billing.db import database as database_module
 from billing.db.database import Database
-from billing.reconciliation.formats import chunk_file
 from billing.reconciliation.service.import_settlement import import_settlement
 from tests.builders import ACCOUNT_NAME, build_context
+from tests.reconciliation.killed_import import Commits
 
-url, path, kill_at, side = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-chunk_file.CHUNK = 10
-commits = 0
-commit = database_module.commit
-
-async def counted(*arguments):
-    global commits
-    commits += 1
-    if commits == kill_at and side == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    await commit(*arguments)
-    if commits == kill_at and side == "after":
-        os.kill(os.getpid(), signal.SIGKILL)
+url, path, kill_at, side = sys.argv[1:5]
 
 async def main():
     context = build_context(await Database.open(url))
     await context.accounts.find(1, ACCOUNT_NAME)
-    database_module.commit = counted
+    Commits(int(kill_at), side).count()
     with open(path, "rb") as stream:
         await import_settlement(context, 1, stream, account_name=ACCOUNT_NAME, file_name="r.csv", actor=Actor.system())
 
