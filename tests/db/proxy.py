@@ -28,6 +28,7 @@ class Proxy(ConnectionServer):
         self._cut: tuple[bytes, bool] | None = None
         self._delay_s = 0.0
         self._swallowing = False
+        self.swallowing = asyncio.Event()
         self._swallow_at: bytes | None = None
         self.requests = 0
 
@@ -46,7 +47,7 @@ class Proxy(ConnectionServer):
         self._swallowing = True
 
     def swallow_at(self, words: bytes) -> None:
-        """Pass on `words` when they are sent next, and no answer from then on."""
+        """Pass on `words` when they are sent next, and no answer from then on; `swallowing` is set as they pass."""
         self._swallow_at = words
 
     def delay_answers(self, seconds: float) -> None:
@@ -91,6 +92,7 @@ class Proxy(ConnectionServer):
                 return
             if self._swallow_at is not None and self._swallow_at in data:
                 self._swallowing = True
+                self.swallowing.set()
             writer.write(data)
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -94,6 +94,7 @@ async def test_delivered_again_by_another_process_while_the_first_commit_hangs_i
 
     cut.proxy.swallow_at(b"payment_received")
     hanging = asyncio.create_task(cut.deliver([notice]))
+    await asyncio.wait_for(cut.proxy.swallowing.wait(), timeout=60)
     (other_process,) = await flow.deliver(notice)
     (unknown,) = await hanging
 

@@ -1,4 +1,7 @@
-"""Two statements of the same days in different forms: no money is booked twice."""
+"""Two statements of the same days in different forms: no money is booked twice.
+
+The very same statement in another form is refused: test_import_statement.py. Here the second one is longer by a day.
+"""
 
 from datetime import timedelta
 
@@ -27,7 +30,8 @@ async def test_line_that_another_export_states_differently_is_not_a_second_payme
     await own.statement(own.line(OWED, f"{started.code} VIEN PHI", "FT-T1"))
     await own.match()
 
-    await _state_again(own, own.line(OWED, f"CT DEN: {started.code} VIEN PHI", "000T1"))
+    other = own.line(OWED, f"CT DEN: {started.code} VIEN PHI", "000T1")
+    await _state_again(own, other, own.line(7_000, "CHUYEN TIEN", "FT-Y", days=1))
     run = await own.match()
 
     assert run.booked == 0
@@ -67,7 +71,7 @@ async def test_credit_that_another_export_states_differently_is_not_a_second_pay
     await own.match()
 
     await own.report(own.report_row("T1", OWED, paid_out_on=own.today - timedelta(days=1)))
-    await _state_again(own, own.line(OWED, "TT 1", "000PO1"))
+    await _state_again(own, own.line(OWED, "TT 1", "000PO1"), own.line(7_000, "CHUYEN TIEN", "FT-Y", days=1))
     await own.match()
 
     assert [rule for rule, _, _ in await own.matches() if rule == "payout"] == ["payout"]
