@@ -34,7 +34,7 @@ def _fence_of(etcd3: Etcd3) -> Fence:
     )
 
 
-# Not below: as the first process of a container Patroni runs in a child, which may import this file anew.
+# Not below: as the first process of a container Patroni starts a second process, which may import this file anew.
 install()
 
 if __name__ == "__main__":
