@@ -34,7 +34,7 @@ PROSE_EXCEPTIONS: Mapping[tuple[str, str], str] = {
 }
 """(file, word) → reason."""
 
-_CODE = ("billing", "providers", "migrations", "tests")
+_CODE = ("billing", "providers", "migrations", "docker", "tests")
 _CATALOGUES = (
     "billing/checkout/domain/patient_states.py",
     "billing/cli/demo_messages.py",
@@ -137,7 +137,7 @@ def remarks_of(path: Path) -> Iterator[str]:
 
 def banned_remarks() -> Iterator[tuple[str, str]]:
     """(file, banned word) of each use in a comment or a docstring."""
-    for part in ("billing", "providers", "migrations", "tests"):
+    for part in _CODE:
         for path in sorted((ROOT / part).rglob("*")):
             if path.suffix not in (".py", ".sql"):
                 continue

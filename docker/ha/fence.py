@@ -2,7 +2,7 @@
 
 A primary whose key has ended creates it again from what it read before, however old that is, and looks at no timeline
 (Patroni 4.1.5, dcs/etcd3.py, `_update_leader`). A machine that hung goes on with what it knew before it hung. Where the
-new primary's key is missing at that moment, which etcd before 3.5.13 can bring about (etcd issue 15247), the old
+new primary's key is missing then, which etcd before 3.5.13 can bring about (etcd issue 15247), the old
 primary would be the primary again and the others would be rewound to it: acknowledged commits would be lost.
 
 A new primary writes its name into /sync before it is promoted, and /sync ends with no lease. So etcd compares /sync in
