@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +16,7 @@ from billing.db.migrator import (
     read_migrations,
 )
 from tests.conftest import DatabaseAddress
+from tests.db.connected import connected
 
 LAST_EXEMPT = 82
 """Migrations up to this number were released before concurrent builds existed; they are not edited."""
@@ -51,15 +51,6 @@ def put_aside(folder: Path) -> Callable[[], None]:
             path.write_text(text)
 
     return put_back
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def until(read: Callable[[], Coroutine[object, object, object]]) -> object:

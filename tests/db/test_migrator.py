@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +21,7 @@ from billing.db.migrator import (
     read_migrations,
 )
 from tests.conftest import DatabaseAddress
+from tests.db.connected import connected
 
 INSTANCES = 6
 
@@ -34,15 +33,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "0002_second.sql").write_text("SELECT pg_sleep(0.2);\nINSERT INTO first VALUES (1);")
     (tmp_path / "0003_third.sql").write_text("CREATE TABLE third (id int);")
     return tmp_path
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_missing_files_are_applied_in_order_and_recorded(empty_database: DatabaseAddress, folder: Path) -> None:
